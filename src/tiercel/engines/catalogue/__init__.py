@@ -1,0 +1,1 @@
+"""What is known of each engine before it is asked: where it is, what it can do, what it costs."""
