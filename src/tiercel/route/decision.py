@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from tiercel.engines.chain.run import Rung
 from tiercel.terms.ask import Tier
-from tiercel.terms.reply import RungKind, Tried
+from tiercel.terms.reply import Tried
 
-__all__ = ["Decision", "Step"]
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One rung to try, and the moment (seconds after the start) at which it must have answered or give way.
-
-    ``usual_s`` is its observed p50 for requests like this one (0: unknown): with less than that left it is skipped.
-    ``retry`` allows one more try after a quick failure, where only a lesser answer or none would follow.
-    """
-
-    rung: str
-    kind: RungKind
-    until_s: float
-    usual_s: float = 0.0
-    degraded: bool = False
-    retry: bool = False
-    hedge_after_s: float = 0.0
+__all__ = ["Decision"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +17,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier | None
     first_s: float
     total_s: float
-    steps: tuple[Step, ...]
+    rungs: tuple[Rung, ...]
     skipped: tuple[Tried, ...] = ()
+    # What chose the tier: the model's name, the sla, the budget, the quality, or the default.
     reason: str = ""
-    after_content: str = "error"
+    # Whether a stream that breaks off may be taken up by the next rung.
+    continues: bool = False
     may_degrade: bool = True

@@ -22,6 +22,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sla: Sla | None = None
     first_ms: float | None = None
     total_ms: float | None = None
+    # What the client library will wait for; it can only shorten the tier's own time.
+    hint_ms: float | None = None
     quality: Quality | None = None
     persona: str = ""
     npc_id: str = ""

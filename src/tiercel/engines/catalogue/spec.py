@@ -41,8 +41,8 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     usage_in_streams: bool = True
     quality: Quality = "simple"
     price: Price | None = None
-    connect_ms: float = 250.0
-    gap_ms: float = 2000.0
+    connect_ms: float = 100.0
+    gap_ms: float = 1000.0
     max_connections: int = 256
 
     @property

@@ -1,0 +1,193 @@
+"""From rung to rung: try the best first, leave time for the next, and stop where another try would change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from tiercel.engines.chain.attempt import Attempt, Times
+from tiercel.engines.chain.hedge import race
+from tiercel.engines.chain.run import Run, Rung, Won, outcome_of
+from tiercel.engines.judge.health import Health
+from tiercel.engines.judge.retries import ExtraWork
+from tiercel.engines.judge.view import size_of
+from tiercel.engines.port import Engine
+from tiercel.engines.shape import check_whole
+from tiercel.terms.clock import Clock
+from tiercel.terms.errors import EngineFailed, Exhausted, Late, Unavailable
+from tiercel.terms.reply import Answer, Outcome
+
+__all__ = ["Chain"]
+
+# What a stream's end leaves for a last resort to finish the sentence.
+CLOSING_S = 0.004
+# Failures that came at once and may be gone at once. A timeout is never one of them.
+PASSING = frozenset(("unreachable", "server_error", "overloaded", "malformed", "truncated"))
+# A late engine is to blame when it had this many times its usual time, or, while that is unknown, this long.
+FAIR_TIMES = 2.0
+FAIR_UNKNOWN_S = 0.25
+
+
+class Chain:
+    """All engines, tried in the order that a decision gives.
+
+    Only ``Unavailable`` moves on to the next rung; a refusal or a bug stops the chain, because another engine would
+    not make either of them right.
+    """
+
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        health: Health,
+        extra: ExtraWork,
+        clock: Clock,
+        *,
+        gaps_s: Mapping[str, float],
+        on_attempt: Callable[[str, Outcome, float], None],
+    ) -> None:
+        self._engines = engines
+        self._health = health
+        self._extra = extra
+        self._clock = clock
+        self._gaps_s = gaps_s
+        self._on_attempt = on_attempt
+
+    async def descend(self, run: Run, rungs: Sequence[Rung]) -> Won:
+        """Return the first good answer; raise ``Exhausted`` with every rung's reason when there is none."""
+        raced = ""
+        for i, rung in enumerate(rungs):
+            if not run.can_go_on():
+                break
+            below = rungs[i + 1] if i + 1 < len(rungs) else None
+            if rung.name == raced or self._too_late_for(rung, below, run):
+                continue
+            if rung.hedge_after_s > 0 and below is not None and below.kind == "model":
+                won, both = await race(self, rung, below, run)
+                raced = below.name if both else ""
+            else:
+                won = await self._climb(rung, run, rungs[-1])
+            if won is not None:
+                return won
+        raise self._exhausted(run)
+
+    async def attempt(self, rung: Rung, run: Run, last: Rung, claim: Callable[[], bool] | None = None) -> Answer:
+        """Try one engine once, and tell the judge what came of it."""
+        engine = self._engines[rung.name]
+        ask = run.ask
+        if run.begun and run.show is not None:
+            ask = msgspec.structs.replace(ask, said=run.show.said)
+        dropped = engine.drops(ask)
+        judged = rung.kind == "model"
+        probe = judged and self._health.enter(rung.name)
+        attempt = Attempt(ask, self._clock, self._times(rung, run, last), run.show, _Claim(rung, run, claim))
+        try:
+            answer = await attempt.run(engine)
+            if not ask.stream and (ask.shape != "text" or ask.tools):
+                check_whole(ask, answer.body)
+        except Unavailable as failure:
+            took_s = self._clock.now_s() - attempt.started_s
+            run.engine_s += took_s
+            if judged:
+                self._health.failed(rung.name, failure, fair=_fair(failure, rung, took_s), probe=probe)
+            self._on_attempt(rung.name, outcome_of(failure), took_s)
+            run.fail(rung.name, failure, took_s)
+            raise
+        except BaseException:
+            # The caller's own mistake, or its leaving, says nothing about the engine.
+            if judged:
+                self._health.left(rung.name, probe=probe)
+            raise
+        took_s = self._clock.now_s() - attempt.started_s
+        run.engine_s += took_s
+        attempt.flush()
+        if judged:
+            waited_s = attempt.first_took_s if ask.stream else took_s
+            self._health.succeeded(rung.name, size_of(ask), waited_s, probe=probe)
+        run.note(rung.name, "ok", took_s)
+        run.dropped = dropped
+        self._on_attempt(rung.name, "ok", took_s)
+        return answer
+
+    def may_hedge(self) -> bool:
+        """Take one extra attempt out of the purse."""
+        return self._extra.spend()
+
+    async def _climb(self, rung: Rung, run: Run, last: Rung) -> Won | None:
+        """Try one rung, and once more after a passing failure where only something lesser would follow."""
+        for again in (False, True):
+            try:
+                return Won(await self.attempt(rung, run, last), rung)
+            except Unavailable as failure:
+                if run.show is not None:
+                    run.show.cut()
+                if again or not self._worth_again(rung, run, failure):
+                    return None
+        return None
+
+    def _worth_again(self, rung: Rung, run: Run, failure: Unavailable) -> bool:
+        if not rung.retry or not isinstance(failure, EngineFailed) or failure.failure not in PASSING:
+            return False
+        if failure.retry_after_s or run.begun:
+            return False
+        left_s = run.budget.start_s + rung.until_s - self._clock.now_s()
+        return left_s > max(rung.usual_s, 0.0) and self._extra.spend()
+
+    def _too_late_for(self, rung: Rung, below: Rung | None, run: Run) -> bool:
+        """Predict, then skip: an engine that usually needs more than is left would only spend the next one's time."""
+        if rung.kind != "model":
+            return False
+        left_s = self._first_s(rung, run) - self._clock.now_s()
+        if left_s <= 0:
+            run.note(rung.name, "skipped", reason="no time left")
+            return True
+        if rung.usual_s <= left_s or below is None or self._health.may_try_slow(rung.name):
+            return False
+        run.note(rung.name, "skipped", reason=f"usually {rung.usual_s * 1e3:.0f} ms, {left_s * 1e3:.0f} ms left")
+        return True
+
+    def _first_s(self, rung: Rung, run: Run) -> float:
+        """Return the moment at which a rung must have shown something."""
+        return run.budget.total.at_s - CLOSING_S if run.begun else run.budget.start_s + rung.until_s
+
+    def _times(self, rung: Rung, run: Run, last: Rung) -> Times:
+        end_s = run.budget.total.at_s
+        if run.show is None:
+            end_s = run.budget.start_s + rung.until_s
+        elif run.continues and last.kind != "model" and rung.kind == "model":
+            end_s -= CLOSING_S
+        return Times(self._first_s(rung, run), end_s, self._gaps_s.get(rung.name, end_s))
+
+    def _exhausted(self, run: Run) -> Exhausted:
+        now_s = self._clock.now_s()
+        budget = run.budget
+        spent = now_s >= budget.total.at_s or (run.ask.stream and not run.begun and now_s >= budget.first.at_s)
+        if spent or (run.failures and all(isinstance(failure, Late) for failure in run.failures)):
+            return Exhausted("no rung could answer in time", run.failures, code=Late.code)
+        if not run.failures and all(tried.outcome == "unfit" for tried in run.tried):
+            return Exhausted("no rung may answer this request", run.failures, code="policy")
+        return Exhausted("no rung could answer", run.failures)
+
+
+class _Claim:
+    """Asked when an attempt has its first content: may it be shown? If so, its rung is the one that answers."""
+
+    __slots__ = ("_claim", "_run", "_rung")
+
+    def __init__(self, rung: Rung, run: Run, claim: Callable[[], bool] | None) -> None:
+        self._rung, self._run, self._claim = rung, run, claim
+
+    def __call__(self) -> bool:
+        if self._claim is not None and not self._claim():
+            return False
+        self._run.showing = self._rung
+        return True
+
+
+def _fair(failure: Unavailable, rung: Rung, took_s: float) -> bool:
+    """Return whether lateness is the engine's fault, and not an impatient caller's."""
+    if not isinstance(failure, Late):
+        return True
+    if failure.phase == "gap":
+        return True
+    return took_s >= (FAIR_TIMES * rung.usual_s if rung.usual_s > 0 else FAIR_UNKNOWN_S)
