@@ -11,7 +11,7 @@ from tiercel.engines.port import Sink
 from tiercel.terms.ask import Ask
 from tiercel.terms.reply import Answer, Choice, Chunk, Delta, Usage
 
-__all__ = ["heard_in", "say"]
+__all__ = ["heard_in", "say", "say_piece"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,12 +47,16 @@ def say(ask: Ask, text: str, sink: Sink) -> Answer:
     if not ask.stream:
         return Answer(body=_whole(ask, text, usage), usage=usage)
     sink.chunk(*_piece(ask, {"role": "assistant", "content": ""}, Delta(content=""), None))
-    for i, word in enumerate(text.split(" ")):
-        # Each word carries the space before it, except the first of a line that nobody has begun yet.
-        words = f" {word}" if i or ask.said else word
-        sink.chunk(*_piece(ask, {"content": words}, Delta(content=words), None))
+    for i, word in enumerate(text.split()):
+        say_piece(ask, word, sink, first=not i)
     sink.chunk(*_piece(ask, {}, Delta(), "stop"))
     return Answer(usage=usage)
+
+
+def say_piece(ask: Ask, word: str, sink: Sink, *, first: bool) -> None:
+    """Give one word to the sink; it carries the space before it, unless it begins a line that nobody has begun yet."""
+    text = word if first and not ask.said else f" {word}"
+    sink.chunk(*_piece(ask, {"content": text}, Delta(content=text), None))
 
 
 def _whole(ask: Ask, text: str, usage: Usage) -> bytes:

@@ -32,9 +32,7 @@ class TemplateEngine:
         """Answer in the voice of the persona that was asked for, or finish the line that a model left open."""
         wishes = ask.wishes
         if ask.said:
-            line = self._speaker.close(
-                ask.said, persona=wishes.persona, npc_id=wishes.npc_id, session=wishes.session
-            )
+            line = self._speaker.close(ask.said, persona=wishes.persona, npc_id=wishes.npc_id, session=wishes.session)
         else:
             line = self._speaker.say(
                 heard_in(ask), persona=wishes.persona, mood=wishes.mood, npc_id=wishes.npc_id, session=wishes.session

@@ -54,6 +54,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     fields: dict[str, msgspec.Raw]
     size_bytes: int
+    # When the door had the whole request, by the flow's clock; the deadlines count from here.
+    received_s: float | None = None
     stream: bool = False
     include_usage: bool = False
     shape: Shape = "text"

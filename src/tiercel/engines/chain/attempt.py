@@ -46,6 +46,7 @@ class Attempt:
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_s = 0.0
+        self._armed_s = 0.0
         self._tap: _Held | None = None
         self._preamble: list[tuple[bytes, Chunk]] = []
         self.content = False
@@ -57,7 +58,7 @@ class Attempt:
         task = self._task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs has a task
         cancelling = task.cancelling()
-        self._arm(asyncio.get_running_loop(), self._due_s() - self.started_s)
+        self._arm(asyncio.get_running_loop(), self._due_s(), self.started_s)
         try:
             return await engine.answer(self._ask, Deadline(self._times.end_s, self._clock), self)
         except asyncio.CancelledError:
@@ -80,7 +81,7 @@ class Attempt:
 
     def opened(self, tap: Tap) -> None:
         """Put a note between the stream and whoever holds it, so that a slow reader is not taken for a slow engine."""
-        self._tap = _Held(tap, self._progress)
+        self._tap = _Held(tap, self._resumed)
         if self._show is not None:
             self._show.bind(self._tap)
 
@@ -97,6 +98,7 @@ class Attempt:
                     return
                 self.content = True
                 self.first_took_s = self._last_s - self.started_s
+                self._tighten()
                 self._show_preamble(show)
         elif not self.content:
             if len(self._preamble) < MAX_PREAMBLE:
@@ -112,6 +114,10 @@ class Attempt:
     def _progress(self) -> None:
         self._last_s = self._clock.now_s()
 
+    def _resumed(self) -> None:
+        self._progress()
+        self._tighten()
+
     # -- the clock
 
     def _due_s(self) -> float:
@@ -124,8 +130,16 @@ class Attempt:
             return times.end_s
         return min(self._last_s + times.gap_s, times.end_s)
 
-    def _arm(self, loop: asyncio.AbstractEventLoop, left_s: float) -> None:
-        self._timer = loop.call_later(max(0.0, left_s), self._ring)
+    def _arm(self, loop: asyncio.AbstractEventLoop, due_s: float, now_s: float) -> None:
+        self._armed_s = due_s
+        self._timer = loop.call_later(max(0.0, due_s - now_s), self._ring)
+
+    def _tighten(self) -> None:
+        """Move the timer to an earlier moment; a later one is left to the bell, which looks and goes back to sleep."""
+        due_s = self._due_s()
+        if due_s < self._armed_s and self._task is not None and self._timer is not None:
+            self._timer.cancel()
+            self._arm(self._task.get_loop(), due_s, self._last_s)
 
     def _ring(self) -> None:
         if self._task is None:
@@ -133,7 +147,7 @@ class Attempt:
         now_s = self._clock.now_s()
         due_s = self._due_s()
         if now_s < due_s:
-            self._arm(self._task.get_loop(), due_s - now_s)
+            self._arm(self._task.get_loop(), due_s, now_s)
             return
         if self._show is None or now_s >= self._times.end_s:
             self._late = Late("no whole answer in its time", "total")

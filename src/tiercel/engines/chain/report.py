@@ -12,7 +12,6 @@ from tiercel.engines.chain.run import Run, Rung, Won
 from tiercel.engines.chain.show import BYTES_PER_TOKEN, reply_id
 from tiercel.engines.chain.stage import Served, Stage
 from tiercel.engines.port import Tap
-from tiercel.terms.ask import Tier
 from tiercel.terms.reply import Report, Usage
 
 __all__ = ["Screen", "report_of", "served_by"]
@@ -21,27 +20,28 @@ __all__ = ["Screen", "report_of", "served_by"]
 class Screen:
     """Shows a stream on the door's stage, with the report that is known when the first word comes."""
 
-    def __init__(self, stage: Stage, run: Run, tier: Tier | None) -> None:
+    def __init__(self, stage: Stage, run: Run) -> None:
         self._stage = stage
         self._run = run
-        self._tier = tier
         self.event = stage.event
 
     def begin(self) -> None:
         """Open the stage."""
-        rung = self._run.showing
+        run = self._run
+        rung = run.showing
         assert rung is not None  # noqa: S101 - content comes from a rung
-        self._stage.begin(report_of(self._run, rung, self._tier, cost=None))
+        run.first_s = run.clock.now_s() - run.budget.start_s
+        self._stage.begin(report_of(run, rung, cost=None))
 
     def bind(self, tap: Tap) -> None:
         """Hand the tap on."""
         self._stage.bind(tap)
 
 
-def report_of(run: Run, rung: Rung, tier: Tier | None, *, cost: float | None, counted_by_us: bool = False) -> Report:
+def report_of(run: Run, rung: Rung, *, cost: float | None, counted_by_us: bool = False) -> Report:
     """Return the report of a run as it stands."""
     return Report(
-        tier=tier,
+        tier=run.tier,
         rung=rung.name,
         kind=rung.kind,
         degraded=rung.degraded,
@@ -54,14 +54,14 @@ def report_of(run: Run, rung: Rung, tier: Tier | None, *, cost: float | None, co
     )
 
 
-def served_by(won: Won, run: Run, tier: Tier | None, spec: EngineSpec) -> Served:
+def served_by(won: Won, run: Run, spec: EngineSpec) -> Served:
     """Return the reply of a run that was won."""
     usage = won.answer.usage or (run.show.usage if run.show is not None else None)
     counted_by_us = usage is None
     if usage is None:
         usage = _count(run, won)
     cost = _cost(run, usage, spec)
-    report = report_of(run, won.rung, tier, cost=cost, counted_by_us=counted_by_us)
+    report = report_of(run, won.rung, cost=cost, counted_by_us=counted_by_us)
     if run.show is None:
         return Served(report=report, body=won.answer.body, usage=usage)
     tail = list(run.show.held)

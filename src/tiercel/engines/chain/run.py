@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tiercel.engines.chain.show import Show
-from tiercel.terms.ask import Ask
+from tiercel.terms.ask import Ask, Tier
 from tiercel.terms.clock import Budget, Clock
 from tiercel.terms.errors import EngineFailed, Late, Tripped, Unavailable, Unfit
 from tiercel.terms.reply import Answer, Outcome, RungKind, Tried
@@ -46,19 +46,43 @@ class Won(msgspec.Struct, frozen=True):
 class Run:
     """The record of one request: its budget, its rungs so far, its stream if it has one."""
 
-    __slots__ = ("ask", "budget", "clock", "continues", "dropped", "engine_s", "failures", "show", "showing", "tried")
+    __slots__ = (
+        "ask",
+        "budget",
+        "clock",
+        "continues",
+        "dropped",
+        "engine_s",
+        "failures",
+        "first_s",
+        "show",
+        "showing",
+        "tier",
+        "tried",
+    )
 
-    def __init__(self, ask: Ask, budget: Budget, clock: Clock, *, continues: bool, skipped: Sequence[Tried]) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        budget: Budget,
+        clock: Clock,
+        *,
+        tier: Tier | None = None,
+        continues: bool = False,
+    ) -> None:
         self.ask = ask
+        self.tier: Tier | None = tier
         self.budget = budget
         self.clock = clock
         self.continues = continues
-        self.tried: list[Tried] = list(skipped)
+        self.tried: list[Tried] = []
         self.failures: list[Unavailable] = []
         self.show: Show | None = None
         # The rung whose words are being shown.
         self.showing: Rung | None = None
         self.dropped: Sequence[str] = ()
+        # When the first content was shown, counted from the start.
+        self.first_s: float | None = None
         # Time spent waiting for engines; the rest of the request's time is our own.
         self.engine_s = 0.0
 

@@ -1,4 +1,4 @@
-"""The door's side of a reply: where a stream is shown, and what is handed over at the end."""
+"""The door's side of a reply: where a stream is shown, what is handed over at the end, and who counts it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Protocol
 
 import msgspec
 
+from tiercel.engines.chain.run import Run
 from tiercel.engines.port import Tap
+from tiercel.terms.ask import Ask
 from tiercel.terms.reply import Report, Usage
 
-__all__ = ["Served", "Stage"]
+__all__ = ["Served", "Stage", "Tally"]
 
 
 class Stage(Protocol):
@@ -39,3 +41,15 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     usage: Usage | None = None
     tail: tuple[bytes, ...] = ()
+
+
+class Tally(Protocol):
+    """Who counts requests; called once for each, whatever became of it."""
+
+    def served(self, served: Served, run: Run) -> None:
+        """Count a reply."""
+        ...
+
+    def failed(self, ask: Ask, run: Run | None, error: BaseException) -> None:
+        """Count a request that got an error, or whose caller left."""
+        ...

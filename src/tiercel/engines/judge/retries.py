@@ -20,7 +20,7 @@ class ExtraWork:
     def earn(self) -> None:
         """Count a live request."""
         saved = self._saved + self._share
-        self._saved = saved if saved < MOST_SAVED else MOST_SAVED
+        self._saved = min(MOST_SAVED, saved)
 
     def spend(self) -> bool:
         """Take one extra attempt out of the purse; return False when it is empty."""

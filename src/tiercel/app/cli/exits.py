@@ -1,0 +1,55 @@
+"""How a command ends: the exit codes, and errors that say what to do next instead of a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from tiercel.app.cli.paint import bold, clean, print_json, red
+from tiercel.terms.errors import Misconfigured, TiercelError
+
+__all__ = ["INTERRUPTED", "OK", "PROBLEM", "UNREACHABLE", "USAGE", "Unreachable", "honest"]
+
+OK = 0
+PROBLEM = 1
+USAGE = 2
+UNREACHABLE = 3
+INTERRUPTED = 130
+
+
+class Unreachable(Exception):
+    """No server answers where one was expected; ``next_step`` says how to get one."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+@contextmanager
+def honest(*, as_json: bool = False) -> Iterator[None]:
+    """Turn the errors that people can mend into a few lines and an exit code; let bugs through."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Unreachable as error:
+        _tell("unreachable", str(error), error.next_step, as_json=as_json)
+        raise typer.Exit(UNREACHABLE) from None
+    except Misconfigured as error:
+        _tell(error.code, str(error), "", as_json=as_json)
+        raise typer.Exit(PROBLEM) from None
+    except TiercelError as error:
+        _tell(error.code, str(error), "", as_json=as_json)
+        raise typer.Exit(PROBLEM) from None
+
+
+def _tell(code: str, message: str, next_step: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": {"code": code, "message": message, "next_step": next_step or None}})
+        return
+    sys.stderr.write(f"{red('error', sys.stderr)} {clean(message)}\n")
+    if next_step:
+        sys.stderr.write(f"{bold('next ', sys.stderr)} {clean(next_step)}\n")

@@ -1,0 +1,46 @@
+"""The options that several commands share, and what they make of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiercel.app.settings import Extra, Flag, Sources, read_extra
+from tiercel.terms.ask import Tier
+
+__all__ = ["DEFAULT_URL", "Config", "Gold", "Json", "Silver", "Url", "extras_of", "sources_of"]
+
+DEFAULT_URL = "http://127.0.0.1:8484"
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="A TOML file; otherwise $TIERCEL_CONFIG, then ./tiercel.toml."),
+]
+Silver = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--silver",
+        metavar="MODEL",
+        help="Put a model in front of Silver: URL, URL#model, openai/<model>, anthropic/<model>; may be repeated.",
+    ),
+]
+Gold = Annotated[list[str] | None, typer.Option("--gold", metavar="MODEL", help="The same for Gold.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Url = Annotated[
+    str, typer.Option("--url", envvar="TIERCEL_URL", metavar="URL", help="Where the server is.", show_default=True)
+]
+
+
+def extras_of(silver: list[str] | None, gold: list[str] | None) -> tuple[Extra, ...]:
+    """Read the models that flags put in front of tiers; raises ``Misconfigured``."""
+    given: list[tuple[Tier, str]] = [("silver", text) for text in silver or ()]
+    given += [("gold", text) for text in gold or ()]
+    return tuple(read_extra(text, tier) for tier, text in given)
+
+
+def sources_of(config: Path | None, flags: tuple[Flag, ...] = (), extras: tuple[Extra, ...] = ()) -> Sources:
+    """Say where settings come from for this process: the one place that reads its environment."""
+    return Sources(config=config, environ=dict(os.environ), flags=flags, extras=extras, folder=Path())

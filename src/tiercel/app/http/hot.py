@@ -1,0 +1,210 @@
+"""The short way: a chat or embedding request goes to the flow and its reply to the wire, with one task between."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, MutableSet, Sequence
+from typing import Any
+
+from tiercel.app.http import faults
+from tiercel.app.http.asks import read_chat, read_embedding
+from tiercel.app.http.exchange import Exchange, Handler, Wire
+from tiercel.app.http.heads import Calendar, block_of, connection_line, status_line
+from tiercel.app.http.limits import Limits
+from tiercel.app.http.parts import Flow, Parts
+from tiercel.app.http.reader import Job
+from tiercel.app.http.replies import error_event, error_reply, framed, grave, stream_tail, with_report
+from tiercel.app.http.wishes import wishes_of
+from tiercel.engines.port import Tap
+from tiercel.flow import Served
+from tiercel.terms.ask import Ask, Wishes
+from tiercel.terms.errors import Refused, TiercelError
+from tiercel.terms.reply import Report
+
+__all__ = ["Hot", "Read", "caller_id"]
+
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_MEDIA = b"application/json"
+_OK = status_line(200)
+_JSON = _OK + b"content-type: application/json\r\ncontent-length: %d\r\n%b%b%b\r\n%b"
+_STREAM = _OK + b"content-type: text/event-stream\r\ncache-control: no-cache\r\n%b%b%b%b\r\n"
+_CHUNKED = b"transfer-encoding: chunked\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+
+Read = Callable[[bytes, Wishes, str, Limits], Ask]
+
+
+def caller_id(head: Mapping[bytes, bytes], ids: Callable[[], str]) -> str:
+    """Return the caller's own request id when it is made of harmless characters, else a new one."""
+    given = head.get(b"x-request-id")
+    return given.decode() if given is not None and _ID.fullmatch(given) else ids()
+
+
+def check_media(head: Mapping[bytes, bytes]) -> None:
+    """Refuse a body that says it is something else than JSON; one that says nothing is taken at its word."""
+    media = head.get(b"content-type", _MEDIA)
+    if media != _MEDIA and media.partition(b";")[0].strip().lower() != _MEDIA:
+        raise faults.not_json(media.decode("latin-1"))
+
+
+class HotExchange:
+    """One request on its way through the flow, and the stage on which its stream is shown."""
+
+    __slots__ = ("_calendar", "_gone", "_head", "_id", "_job", "_keep", "_streams", "_tap", "_task", "_tasks", "_wire")
+
+    def __init__(self, job: Job, wire: Wire, calendar: Calendar, request_id: str) -> None:
+        self._job = job
+        self._wire = wire
+        self._calendar = calendar
+        self._id = request_id
+        self._gone = False
+        # A stream's head waits for its first event, so that both take one write.
+        self._head = b""
+        self._keep: bool | None = None
+        self._streams = False
+        self._tap: Tap | None = None
+
+    def start(self, flow: Flow, ask: Ask, tasks: MutableSet[asyncio.Task[Any]]) -> None:
+        """Run the flow; ``tasks`` keeps it alive until it ends, also when the connection is gone before."""
+        self._streams = ask.stream
+        self._tasks = tasks
+        self._task = task = self._wire.loop.create_task(flow.serve(ask, self))
+        tasks.add(task)
+        task.add_done_callback(self._served)
+
+    # The stage.
+
+    def begin(self, report: Report) -> None:
+        """Prepare the head: from now on the reply is this stream."""
+        job = self._job
+        self._keep = keep = self._wire.stays(job) and not job.http10
+        self._head = _STREAM % (
+            b"" if job.http10 else _CHUNKED,
+            block_of(self._id, report),
+            self._calendar.line(),
+            connection_line(keep=keep, http10=job.http10),
+        )
+
+    def event(self, payload: bytes) -> None:
+        """Show one chunk."""
+        if not self._gone:
+            self._wire.write(self._head + framed(payload, chunked=not self._job.http10))
+            self._head = b""
+
+    def bind(self, tap: Tap) -> None:
+        """Learn how to hold the engine while the client does not read."""
+        self._tap = tap
+        if self._wire.congested:
+            tap.pause_reading()
+
+    # The exchange.
+
+    def left(self) -> None:
+        """Stop: nobody waits any more."""
+        self._gone = True
+        self._tap = None
+        self._task.cancel()
+
+    def congestion(self, *, held: bool) -> None:
+        """Pass the client's pace on to the engine."""
+        if self._tap is not None:
+            if held:
+                self._tap.pause_reading()
+            else:
+                self._tap.resume_reading()
+
+    def _served(self, task: asyncio.Task[Served]) -> None:
+        """Write what became of it. A done callback, so that no end of the task goes unseen."""
+        self._tasks.discard(task)
+        self._tap = None
+        if task.cancelled():
+            if not self._gone:
+                # Somebody else stopped it, as a server does whose time to shut down is over.
+                self._wire.abort()
+            return
+        error = task.exception()
+        if self._gone:
+            if error is not None and not isinstance(error, TiercelError):
+                grave(error, self._id)
+            return
+        if error is not None:
+            self._failed(error if isinstance(error, TiercelError) else grave(error, self._id))
+        elif self._streams:
+            self._end(task.result())
+        else:
+            self._reply(task.result())
+
+    def _reply(self, served: Served) -> None:
+        job = self._job
+        keep = self._wire.stays(job)
+        body = with_report(served.body, served.report)
+        block = block_of(self._id, served.report)
+        line = connection_line(keep=keep, http10=job.http10)
+        self._wire.write(_JSON % (len(body), block, self._calendar.line(), line, body))
+        self._wire.finished(keep=keep)
+
+    def _end(self, served: Served) -> None:
+        if self._keep is None:
+            self.begin(served.report)
+        self._close_stream(stream_tail(served.tail, served.report))
+
+    def _failed(self, error: TiercelError) -> None:
+        if self._keep is None:
+            refuse(error, self._job, self._wire, self._calendar, self._id)
+        else:
+            # Never a clean end on a truncated stream: the error is the last event, and no end mark follows.
+            self._close_stream([error_event(error)])
+
+    def _close_stream(self, payloads: Sequence[bytes]) -> None:
+        chunked = not self._job.http10
+        frames = [framed(payload, chunked=chunked) for payload in payloads]
+        self._wire.write(b"".join([self._head, *frames, _LAST_CHUNK if chunked else b""]))
+        self._wire.finished(keep=self._keep is True)
+
+
+def refuse(error: TiercelError, job: Job, wire: Wire, calendar: Calendar, request_id: str) -> None:
+    """Answer with an error, and finish."""
+    keep = wire.stays(job)
+    reply = error_reply(error, request_id)
+    line = connection_line(keep=keep, http10=job.http10)
+    body = b"" if job.method == b"HEAD" else reply.body
+    wire.write(
+        b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%b%b%b\r\n%b"
+        % (status_line(reply.status), len(reply.body), reply.block, calendar.line(), line, body)
+    )
+    wire.finished(keep=keep)
+
+
+class Hot:
+    """Starts hot requests. ``tasks`` is the server's set of running tasks, which it waits for when it shuts down."""
+
+    def __init__(self, parts: Parts, calendar: Calendar, tasks: MutableSet[asyncio.Task[Any]]) -> None:
+        self._parts = parts
+        self._calendar = calendar
+        self._tasks = tasks
+
+    def handlers(self) -> dict[bytes, Handler]:
+        """Return the targets that go this way when they are posted to."""
+        return {
+            b"/v1/chat/completions": self._handler(read_chat),
+            b"/v1/embeddings": self._handler(read_embedding),
+        }
+
+    def _handler(self, read: Read) -> Handler:
+        parts, calendar, tasks = self._parts, self._calendar, self._tasks
+        flow, ids, limits = parts.flow, parts.ids, parts.limits
+
+        def handle(job: Job, wire: Wire) -> Exchange | None:
+            request_id = caller_id(job.head, ids)
+            try:
+                check_media(job.head)
+                ask = read(job.body, wishes_of(job.head), request_id, limits)
+            except Refused as error:
+                refuse(error, job, wire, calendar, request_id)
+                return None
+            exchange = HotExchange(job, wire, calendar, request_id)
+            exchange.start(flow, ask, tasks)
+            return exchange
+
+        return handle

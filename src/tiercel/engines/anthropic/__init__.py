@@ -1,0 +1,1 @@
+"""An engine behind Anthropic's messages API: OpenAI's words translated there and back, each of them accounted for."""

@@ -1,0 +1,1 @@
+"""The grammar engine with which Silver answers in character when no model is installed."""
