@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_house import Screenplay, SmallHouse, an_ask, text_of
 
+from small_house import Screenplay, SmallHouse, an_ask, text_of
 from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.engines.scripted import Turn
 from tiercel.route.spec import TierSpec
@@ -183,6 +183,18 @@ def test_an_engine_too_small_for_the_prompt_is_left_out_with_its_reason() -> Non
 
     assert text_of(served) == "roomy"
     assert (served.report.attempts[0].outcome, served.report.attempts[0].reason) == ("unfit", "context")
+
+
+def test_an_open_breaker_is_among_the_reasons() -> None:
+    house = SmallHouse({"a": [BROKEN], "b": [Turn(words="from b")]})
+
+    async def four() -> str:
+        for _ in range(3):
+            await house.ask(an_ask())
+        served = await house.ask(an_ask())
+        return served.report.attempts[0].outcome
+
+    assert house.run(four()) == "breaker_open"
 
 
 turns = st.builds(

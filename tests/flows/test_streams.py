@@ -6,8 +6,8 @@ import asyncio
 
 import msgspec
 import pytest
-from small_house import Screenplay, SmallHouse, an_ask
 
+from small_house import Screenplay, SmallHouse, an_ask
 from tiercel.engines.scripted import Turn
 from tiercel.route.spec import TierSpec
 from tiercel.terms.ask import Wishes
@@ -133,7 +133,9 @@ def test_usage_is_counted_by_us_when_the_engine_does_not_say() -> None:
 
 def test_of_two_hedged_engines_the_first_to_speak_answers_and_the_other_stops() -> None:
     hedged = TierSpec(first_ms=250, total_ms=1000, hedge_ms=50)
-    house = SmallHouse({"a": [Turn(words="slow", first_s=0.2)], "b": [Turn(words="quick one", gap_s=0.01)]}, tier=hedged)
+    house = SmallHouse(
+        {"a": [Turn(words="slow", first_s=0.2)], "b": [Turn(words="quick one", gap_s=0.01)]}, tier=hedged
+    )
     screen = Screenplay()
 
     served = house.run(house.ask(an_ask(stream=True), screen))

@@ -86,11 +86,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An engine's whole reply.
 
     ``body`` is the JSON object of a reply in one piece; after a stream it is empty, since its chunks went to the sink.
+    ``blank`` says that there is nothing in it: no words, no tool call, no refusal.
     """
 
     body: bytes = b""
     usage: Usage | None = None
     finish: str = "stop"
+    blank: bool = False
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -81,7 +81,7 @@ def test_a_probe_whose_caller_leaves_frees_its_place(health: Health, clock: Manu
     assert health.enter("a")
 
 
-def test_the_longest_cooldown_wins(health: Health, clock: ManualClock) -> None:
+def test_the_longest_cooldown_wins(health: Health) -> None:
     """Statement 18: a shorter one never replaces it."""
     first, second = health.enter("a"), health.enter("a")
     health.failed("a", EngineFailed("rate_limited", "429", retry_after_s=30), fair=True, probe=first)

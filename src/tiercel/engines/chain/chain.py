@@ -77,14 +77,18 @@ class Chain:
         ask = run.ask
         if run.begun and run.show is not None:
             ask = msgspec.structs.replace(ask, said=run.show.said)
-        dropped = engine.drops(ask)
         judged = rung.kind == "model"
-        probe = judged and self._health.enter(rung.name)
+        probe = False
+        try:
+            dropped = engine.drops(ask)
+            probe = judged and self._health.enter(rung.name)
+        except Unavailable as failure:
+            run.fail(rung.name, failure, 0.0)
+            raise
         attempt = Attempt(ask, self._clock, self._times(rung, run, last), run.show, _Claim(rung, run, claim))
         try:
             answer = await attempt.run(engine)
-            if not ask.stream and (ask.shape != "text" or ask.tools):
-                check_whole(ask, answer.body)
+            _check(run, attempt, answer)
         except Unavailable as failure:
             took_s = self._clock.now_s() - attempt.started_s
             run.engine_s += took_s
@@ -182,6 +186,16 @@ class _Claim:
             return False
         self._run.showing = self._rung
         return True
+
+
+def _check(run: Run, attempt: Attempt, answer: Answer) -> None:
+    """Raise when an answer is none: it breaks the request's contract, or says nothing where a tier promised words."""
+    ask = run.ask
+    if not ask.stream and (ask.shape != "text" or ask.tools):
+        check_whole(ask, answer.body)
+    said_nothing = not attempt.content if ask.stream else answer.blank
+    if said_nothing and run.tier is not None and not run.begun and ask.kind == "chat":
+        raise EngineFailed("malformed", "an empty answer")
 
 
 def _fair(failure: Unavailable, rung: Rung, took_s: float) -> bool:

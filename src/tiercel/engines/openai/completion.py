@@ -14,7 +14,12 @@ class _Message(msgspec.Struct):
     role: str | None = None
     content: str | None = None
     tool_calls: msgspec.Raw | None = None
+    function_call: msgspec.Raw | None = None
     refusal: str | None = None
+
+    @property
+    def blank(self) -> bool:
+        return not (self.content or self.tool_calls or self.function_call or self.refusal)
 
 
 class _Choice(msgspec.Struct):
@@ -53,7 +58,9 @@ def read_completion(body: bytes) -> Answer:
         raise EngineFailed("malformed", "the reply has no choices")
     if any(choice.message.role is None or not choice.finish_reason for choice in seen.choices):
         body = _repair(body)
-    return Answer(body=body, usage=seen.usage, finish=seen.choices[0].finish_reason or "stop")
+    first = seen.choices[0]
+    blank = first.message.blank and all(choice.message.blank for choice in seen.choices)
+    return Answer(body=body, usage=seen.usage, finish=first.finish_reason or "stop", blank=blank)
 
 
 def read_embeddings(body: bytes) -> Answer:
