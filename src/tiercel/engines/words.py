@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import msgspec
@@ -12,6 +13,8 @@ from tiercel.terms.ask import Ask
 from tiercel.terms.reply import Answer, Choice, Chunk, Delta, Usage
 
 __all__ = ["heard_in", "say", "say_piece"]
+
+WORD = re.compile(r"\s*\S+")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +40,7 @@ def heard_in(ask: Ask) -> str:
 
 
 def say(ask: Ask, text: str, sink: Sink) -> Answer:
-    """Give ``text`` as the answer: whole, or word by word to the sink."""
+    """Give ``text`` as the answer: whole, or word by word to the sink, each word with the space before it."""
     completion = int(len(text) / BYTES_PER_TOKEN) + 1
     usage = Usage(
         prompt_tokens=ask.prompt_tokens,
@@ -45,18 +48,17 @@ def say(ask: Ask, text: str, sink: Sink) -> Answer:
         total_tokens=ask.prompt_tokens + completion,
     )
     if not ask.stream:
-        return Answer(body=_whole(ask, text, usage), usage=usage)
+        return Answer(body=_whole(ask, text, usage), usage=usage, blank=not text)
     sink.chunk(*_piece(ask, {"role": "assistant", "content": ""}, Delta(content=""), None))
-    for i, word in enumerate(text.split()):
-        say_piece(ask, word, sink, first=not i)
+    for word in WORD.findall(text):
+        say_piece(ask, word, sink)
     sink.chunk(*_piece(ask, {}, Delta(), "stop"))
-    return Answer(usage=usage)
+    return Answer(usage=usage, blank=not text)
 
 
-def say_piece(ask: Ask, word: str, sink: Sink, *, first: bool) -> None:
-    """Give one word to the sink; it carries the space before it, unless it begins a line that nobody has begun yet."""
-    text = word if first and not ask.said else f" {word}"
-    sink.chunk(*_piece(ask, {"content": text}, Delta(content=text), None))
+def say_piece(ask: Ask, piece: str, sink: Sink) -> None:
+    """Give one piece of an answer to the sink."""
+    sink.chunk(*_piece(ask, {"content": piece}, Delta(content=piece), None))
 
 
 def _whole(ask: Ask, text: str, usage: Usage) -> bytes:

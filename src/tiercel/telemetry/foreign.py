@@ -89,10 +89,8 @@ def adopted() -> Iterator[None]:
 
 
 def _thread_crash(args: threading.ExceptHookArgs) -> None:
-    if args.exc_value is not None:
-        crashes.error("process.thread_crashed", error=args.exc_value)
+    crashes.error("process.thread_crashed", error=args.exc_value)
 
 
 def _unraisable(args: sys.UnraisableHookArgs) -> None:
-    if args.exc_value is not None:
-        crashes.error("process.unraisable", error=args.exc_value)
+    crashes.error("process.unraisable", error=args.exc_value)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from tiercel.app.settings import Extra, Flag, Sources, read_extra
+from tiercel.app.settings.rules import is_loopback
 from tiercel.terms.ask import Tier
 
-__all__ = ["DEFAULT_URL", "Config", "Gold", "Json", "Silver", "Url", "extras_of", "sources_of"]
+__all__ = ["DEFAULT_URL", "Config", "Gold", "Json", "Silver", "Url", "extras_of", "is_local", "sources_of"]
 
 DEFAULT_URL = "http://127.0.0.1:8484"
 
@@ -35,10 +37,23 @@ Url = Annotated[
 
 
 def extras_of(silver: list[str] | None, gold: list[str] | None) -> tuple[Extra, ...]:
-    """Read the models that flags put in front of tiers; raises ``Misconfigured``."""
+    """Read the models that flags put in front of tiers, and ask their servers where no model is named.
+
+    Raises ``Misconfigured``, and ``Unreachable`` when a server has to be asked and does not answer.
+    """
     given: list[tuple[Tier, str]] = [("silver", text) for text in silver or ()]
     given += [("gold", text) for text in gold or ()]
-    return tuple(read_extra(text, tier) for tier, text in given)
+    extras = tuple(read_extra(text, tier) for tier, text in given)
+    if all(extra.model for extra in extras):
+        return extras
+    from tiercel.app.cli.asking import name_models  # noqa: PLC0415 - a client, needed only when somebody is asked
+
+    return name_models(extras)
+
+
+def is_local(url: str) -> bool:
+    """Whether this address is on this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def sources_of(config: Path | None, flags: tuple[Flag, ...] = (), extras: tuple[Extra, ...] = ()) -> Sources:

@@ -13,7 +13,7 @@ from msgspec import Meta
 from tiercel.app.http.complaints import not_json, wrong_field
 from tiercel.app.http.limits import LIMITS, Limits
 from tiercel.app.http.wishes import SERVICE_TIERS, merged, read_wishes
-from tiercel.terms.ask import NO_WISHES, Ask, Shape, Wishes
+from tiercel.terms.ask import Ask, Shape, Wishes
 from tiercel.terms.errors import BadRequest
 
 __all__ = ["read_chat", "read_embedding"]
@@ -183,6 +183,8 @@ def _wishes(fields: dict[str, msgspec.Raw], service_tier: str | None, head: Wish
 def _shape(chat: _Chat) -> Shape:
     """Say what nothing but a model's true answer can be; where it may be words, they can be another rung's."""
     choice = chat.tool_choice
+    if choice is None and chat.response_format is None and chat.function_call is None:
+        return "text"
     forced = choice == "required" or (
         isinstance(choice, _Choice) and (choice.allowed_tools is None or choice.allowed_tools.mode == "required")
     )
@@ -228,7 +230,7 @@ def read_chat(body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIM
     _check_depth(body, len(chat.messages) - 1, limits)
     _check_upstream(fields)
     _check_chat(chat, limits)
-    if wishes is not NO_WISHES or chat.service_tier is not None or "tiercel" in fields or "service_tier" in fields:
+    if "tiercel" in fields or "service_tier" in fields:
         wishes = _wishes(fields, chat.service_tier, wishes)
     return Ask(
         id=request_id,

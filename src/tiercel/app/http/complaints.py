@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import msgspec
+import msgspec  # noqa: TC002 - read at run time by whoever resolves annotations
 
 from tiercel.terms.errors import BadRequest
 
@@ -26,7 +26,7 @@ def wrong_field(error: msgspec.ValidationError, root: str = "") -> BadRequest:
     return BadRequest(_PLACE.sub("", message)[:_MAX_MESSAGE], param=param or None)
 
 
-def not_json(error: ValueError | RecursionError) -> BadRequest:
+def not_json(error: Exception) -> BadRequest:
     """Return the refusal of a body that cannot be read at all."""
     if isinstance(error, RecursionError):
         return BadRequest("the body is nested too deeply", code="too_deep")

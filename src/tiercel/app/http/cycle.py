@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, MutableMapping, MutableSet
 from typing import Any
 from urllib.parse import unquote
 
-from tiercel.app.http.exchange import Wire
+from tiercel.app.http.exchange import Wire, refuse
 from tiercel.app.http.heads import Calendar, connection_line, status_line
-from tiercel.app.http.hot import refuse
-from tiercel.app.http.reader import Job
+from tiercel.app.http.job import Job
 from tiercel.app.http.replies import grave
 
 __all__ = ["App", "Cycle", "Place"]
@@ -43,7 +42,7 @@ def scope_of(job: Job, *, server: Place, client: Place, scheme: str, state: dict
         "raw_path": path,
         "query_string": query,
         "root_path": "",
-        "headers": [(name.lower(), value) for name, value in job.fields],
+        "headers": list(job.fields or job.head.items()),
         "server": server,
         "client": client,
         "state": state.copy(),

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from tiercel.app.http.reader import Job
+from tiercel.app.http.heads import Calendar, connection_line, status_line
+from tiercel.app.http.job import Job
+from tiercel.app.http.replies import error_reply
+from tiercel.terms.errors import TiercelError
 
-__all__ = ["Exchange", "Handler", "Wire"]
+__all__ = ["Exchange", "Handler", "Wire", "refuse"]
 
 
 class Wire(Protocol):
@@ -47,3 +50,16 @@ class Exchange(Protocol):
 
 # Takes a job; returns what is under way, or None when the reply was complete at once.
 Handler = Callable[[Job, Wire], Exchange | None]
+
+
+def refuse(error: TiercelError, job: Job, wire: Wire, calendar: Calendar, request_id: str) -> None:
+    """Answer with an error, and finish."""
+    keep = wire.stays(job)
+    reply = error_reply(error, request_id)
+    line = connection_line(keep=keep, http10=job.http10)
+    body = b"" if job.method == b"HEAD" else reply.body
+    wire.write(
+        b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%b%b%b\r\n%b"
+        % (status_line(reply.status), len(reply.body), reply.block, calendar.line(), line, body)
+    )
+    wire.finished(keep=keep)

@@ -14,6 +14,7 @@ __all__ = ["Calendar", "block_of", "connection_line", "pairs_of", "status_line",
 
 _OUTSIDE = re.compile(r"[^a-z0-9._-]")
 _MAX_TOKEN = 64
+_MICRODOLLAR = 1e-6
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 
 
@@ -53,32 +54,33 @@ def token(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _fixed(tier: str | None, rung: str, kind: str, degraded: bool) -> bytes:  # noqa: FBT001 - a cache key
+def _fixed(tier: str | None, rung: str, kind: str, degraded: bool) -> str:  # noqa: FBT001 - a cache key
     return (
         f"x-tiercel-tier: {token(tier or 'none')}\r\nx-tiercel-rung: {token(rung)}\r\n"
         f"x-tiercel-kind: {token(kind)}\r\nx-tiercel-degraded: {str(degraded).lower()}\r\n"
-    ).encode()
+    )
 
 
 def _cost(cost: float | None) -> str:
     if cost is None:
         return "unknown"
     # Below a microdollar the digits still matter: zero would read as free.
-    return f"{cost:.6f}" if cost == 0 or cost >= 1e-6 else f"{cost:.9f}"
+    return f"{cost:.6f}" if cost == 0 or cost >= _MICRODOLLAR else f"{cost:.9f}"
 
 
 def block_of(request_id: str, report: Report | None) -> bytes:
     """Return the header lines that every reply of a tier carries; the same bytes on every route."""
     if report is None:
         return b"x-request-id: %b\r\n" % request_id.encode()
-    attempts = ",".join([f"{token(tried.rung)}:{tried.outcome}:{tried.ms:.0f}" for tried in report.attempts])
+    attempts = ",".join([f"{token(tried.rung)}:{tried.outcome}:{round(tried.ms)}" for tried in report.attempts])
     lines = (
-        f"x-tiercel-ms: {report.ms:.1f}\r\nx-tiercel-attempts: {attempts or 'none'}\r\n"
-        f"x-tiercel-cost: {_cost(report.cost)}\r\nx-request-id: {request_id}\r\n"
+        f"{_fixed(report.tier, report.rung, report.kind, report.degraded)}x-tiercel-ms: {report.ms:.1f}\r\n"
+        f"x-tiercel-attempts: {attempts or 'none'}\r\nx-tiercel-cost: {_cost(report.cost)}\r\n"
+        f"x-request-id: {request_id}\r\n"
     )
     if report.dropped:
         lines += f"x-tiercel-dropped: {','.join([token(name) for name in report.dropped])}\r\n"
-    return _fixed(report.tier, report.rung, report.kind, report.degraded) + lines.encode()
+    return lines.encode()
 
 
 def pairs_of(block: bytes) -> list[tuple[bytes, bytes]]:

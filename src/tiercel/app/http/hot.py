@@ -9,12 +9,12 @@ from typing import Any
 
 from tiercel.app.http import faults
 from tiercel.app.http.asks import read_chat, read_embedding
-from tiercel.app.http.exchange import Exchange, Handler, Wire
+from tiercel.app.http.exchange import Exchange, Handler, Wire, refuse
 from tiercel.app.http.heads import Calendar, block_of, connection_line, status_line
+from tiercel.app.http.job import Job
 from tiercel.app.http.limits import Limits
 from tiercel.app.http.parts import Flow, Parts
-from tiercel.app.http.reader import Job
-from tiercel.app.http.replies import error_event, error_reply, framed, grave, stream_tail, with_report
+from tiercel.app.http.replies import error_event, framed, grave, stream_tail, with_report
 from tiercel.app.http.wishes import wishes_of
 from tiercel.engines.port import Tap
 from tiercel.flow import Served
@@ -51,23 +51,22 @@ def check_media(head: Mapping[bytes, bytes]) -> None:
 class HotExchange:
     """One request on its way through the flow, and the stage on which its stream is shown."""
 
-    __slots__ = ("_calendar", "_gone", "_head", "_id", "_job", "_keep", "_streams", "_tap", "_task", "_tasks", "_wire")
+    # Most requests set none of these, so they are found on the class.
+    _gone = False
+    # A stream's head waits for its first event, so that both take one write.
+    _head = b""
+    _keep: bool | None = None
+    _tap: Tap | None = None
 
-    def __init__(self, job: Job, wire: Wire, calendar: Calendar, request_id: str) -> None:
+    def __init__(self, job: Job, wire: Wire, calendar: Calendar, ask: Ask) -> None:
         self._job = job
         self._wire = wire
         self._calendar = calendar
-        self._id = request_id
-        self._gone = False
-        # A stream's head waits for its first event, so that both take one write.
-        self._head = b""
-        self._keep: bool | None = None
-        self._streams = False
-        self._tap: Tap | None = None
+        self._id = ask.id
+        self._streams = ask.stream
 
     def start(self, flow: Flow, ask: Ask, tasks: MutableSet[asyncio.Task[Any]]) -> None:
         """Run the flow; ``tasks`` keeps it alive until it ends, also when the connection is gone before."""
-        self._streams = ask.stream
         self._tasks = tasks
         self._task = task = self._wire.loop.create_task(flow.serve(ask, self))
         tasks.add(task)
@@ -163,19 +162,6 @@ class HotExchange:
         self._wire.finished(keep=self._keep is True)
 
 
-def refuse(error: TiercelError, job: Job, wire: Wire, calendar: Calendar, request_id: str) -> None:
-    """Answer with an error, and finish."""
-    keep = wire.stays(job)
-    reply = error_reply(error, request_id)
-    line = connection_line(keep=keep, http10=job.http10)
-    body = b"" if job.method == b"HEAD" else reply.body
-    wire.write(
-        b"%bcontent-type: application/json\r\ncontent-length: %d\r\n%b%b%b\r\n%b"
-        % (status_line(reply.status), len(reply.body), reply.block, calendar.line(), line, body)
-    )
-    wire.finished(keep=keep)
-
-
 class Hot:
     """Starts hot requests. ``tasks`` is the server's set of running tasks, which it waits for when it shuts down."""
 
@@ -203,7 +189,7 @@ class Hot:
             except Refused as error:
                 refuse(error, job, wire, calendar, request_id)
                 return None
-            exchange = HotExchange(job, wire, calendar, request_id)
+            exchange = HotExchange(job, wire, calendar, ask)
             exchange.start(flow, ask, tasks)
             return exchange
 

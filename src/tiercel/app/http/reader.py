@@ -7,14 +7,15 @@ from collections import deque
 from enum import IntEnum
 
 import httptools
-import msgspec
 
 from tiercel.app.http import faults
+from tiercel.app.http.job import Field, Job
 from tiercel.app.http.limits import Limits
+from tiercel.app.http.memo import Memo
 from tiercel.app.http.visitors import Visitors, absolute_form
 from tiercel.terms.errors import Refused, TiercelError
 
-__all__ = ["Job", "Phase", "Reader"]
+__all__ = ["Phase", "Reader"]
 
 # httptools is fed no more than this at once, so that no rule is checked after megabytes were parsed.
 _SLICE = 16 * 1024
@@ -36,6 +37,7 @@ _ONCE = frozenset(
 _OURS = b"x-tiercel-"
 # What is left out when a request that asked for another protocol is read as the HTTP/1.1 that it also is.
 _UPGRADE_FIELDS = frozenset({b"connection", b"upgrade", b"http2-settings"})
+_LESSONS = 4
 _EXPECTED = b"100-continue"
 # A path and maybe a query of printable ASCII, without what no URL may hold and servers read in two ways.
 _ORIGIN_FORM = re.compile(rb"/[!$-;=?-\[\]-~]*")
@@ -49,24 +51,8 @@ class Phase(IntEnum):
     BODY = 2
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One message, complete and checked, that waits for its answer; or, with ``refused``, the reason there is none."""
-
-    method: bytes
-    target: bytes
-    # Lower-case names; the last field of a name that may come twice.
-    head: dict[bytes, bytes]
-    fields: deque[tuple[bytes, bytes]]
-    body: bytes
-    http10: bool
-    keep: bool
-    refused: TiercelError | None = None
-
-
-def _no_job(refused: TiercelError, *, method: bytes = b"", http10: bool = False) -> Job:
-    return Job(
-        method=method, target=b"", head={}, fields=deque(), body=b"", http10=http10, keep=False, refused=refused
-    )
+# Reading a member off its class costs more than the comparison that wants it.
+_BETWEEN, _HEAD, _BODY = Phase
 
 
 class Reader:
@@ -79,11 +65,14 @@ class Reader:
         "_body",
         "_digits",
         "_fields",
+        "_given",
         "_head",
         "_host",
         "_http10",
         "_known",
+        "_lessons",
         "_limits",
+        "_memo",
         "_method",
         "_parser",
         "_piece",
@@ -91,6 +80,7 @@ class Reader:
         "_raw",
         "_rest",
         "_target",
+        "_twice",
         "_upgrade",
         "_visitors",
         "deaf",
@@ -108,7 +98,7 @@ class Reader:
         self.jobs: deque[Job] = deque()
         # Bodies of the jobs that wait.
         self.waiting_bytes = 0
-        self.phase = Phase.BETWEEN
+        self.phase = _BETWEEN
         # Counts messages, so that a clock can tell one half message from the next.
         self.serial = 0
         self.expects = False
@@ -119,6 +109,8 @@ class Reader:
         self._rest = b""
         self._method = b""
         self._head: dict[bytes, bytes] = {}
+        # The fields of the head; those that come later are of the trailer, and nobody reads them.
+        self._given: list[Field] = []
         self._http10 = False
         self._upgrade = False
         # The size of what is being parsed, of this message so far (it may count a neighbour's bytes, never too few),
@@ -126,14 +118,13 @@ class Reader:
         self._piece = 0
         self._raw = 0
         self._quiet = 0
-        self._start()
-        self._parser = httptools.HttpRequestParser(self)
-
-    def _start(self) -> None:
-        # Bounded, so that a flood of fields costs no more than one too many.
-        self._fields: deque[tuple[bytes, bytes]] = deque(maxlen=self._limits.head_fields + 1)
+        self._twice: tuple[Field, ...] = ()
+        self._memo: Memo | None = None
+        self._lessons = _LESSONS
+        self._fields: list[Field] = []
         self._target = b""
         self._body: bytes | bytearray = b""
+        self._parser = httptools.HttpRequestParser(self)
 
     @property
     def full(self) -> bool:
@@ -152,11 +143,29 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Take what the socket gave."""
-        if len(data) <= _SLICE and not self._rest:
-            self._feed(data)
+        if self.deaf:
             return
-        self._rest += data
-        self.go_on()
+        if len(data) > _SLICE or self._rest:
+            self._rest += data
+            self.go_on()
+        elif self._memo is None:
+            self._learn(data)
+        else:
+            job = self._memo.match(data) if self.phase is _BETWEEN else None
+            if job is None:
+                self._learn(data)
+            else:
+                self.jobs.append(job)
+                self.waiting_bytes += len(job.body)
+
+    def _learn(self, data: bytes) -> None:
+        """Parse, and remember the head when this was one whole message that many like it may follow."""
+        alone = self.phase is _BETWEEN and not self.jobs
+        self._feed(data)
+        if alone and self._lessons and len(self.jobs) == 1 and self.phase is _BETWEEN and not self.deaf:
+            # A client that changes its head all the time is not learnt again and again.
+            self._lessons -= 1
+            self._memo = Memo.of(data, self.jobs[0])
 
     def go_on(self) -> None:
         """Parse what was received before, as far as the queue allows."""
@@ -173,13 +182,29 @@ class Reader:
         self.waiting_bytes -= len(job.body)
         return job
 
+    def end(self) -> None:
+        """Let go of the parser, which holds this reader as this reader holds it."""
+        self.deaf = True
+        del self._parser
+
     def fail(self, refused: TiercelError) -> None:
         """End the conversation with this answer."""
         if not self.deaf:
             self.deaf = True
-            self.phase = Phase.BETWEEN
+            self.phase = _BETWEEN
             self._body = b""
-            self.jobs.append(_no_job(refused, method=self._method, http10=self._http10))
+            self.jobs.append(
+                Job(
+                    method=self._method,
+                    target=self._target,
+                    # Also a request that is refused may have brought an id.
+                    head=self._head,
+                    body=b"",
+                    http10=self._http10,
+                    keep=False,
+                    refused=refused,
+                )
+            )
 
     def _feed(self, data: bytes | memoryview) -> None:
         self._piece = size = len(data)
@@ -196,18 +221,19 @@ class Reader:
             self.fail(refused)
         except httptools.HttpParserError as error:
             self.fail(_complaint(error))
-        else:
-            # A message that came whole has nothing left to bound.
-            if self.phase is not Phase.BETWEEN:
-                self._bound()
+        # A message that came whole has nothing left to bound.
+        if self.phase is not _BETWEEN:
+            self._bound()
 
     def _bound(self) -> None:
         limits = self._limits
-        if self.phase is Phase.HEAD:
+        if self.phase is _HEAD:
             # The head may have begun anywhere in its first piece.
             if self._raw > limits.head_bytes + _SLICE:
                 self.fail(faults.too_large(f"the head is over {limits.head_bytes} bytes", 431))
-        elif self._quiet > limits.head_bytes + _SLICE:
+            elif len(self._fields) > limits.head_fields:
+                self.fail(faults.too_large(f"the head has more than {limits.head_fields} fields", 431))
+        elif self._quiet > limits.head_bytes + _SLICE or len(self._fields) > limits.head_fields:
             # Chunk extensions and trailers: bytes that carry no body.
             self.fail(faults.too_large("the chunks carry more framing than body", 431))
         elif self._raw > 2 * limits.body_bytes + limits.head_bytes + _SLICE:
@@ -218,11 +244,12 @@ class Reader:
         if self.deaf:
             return
         lines = [b"%b %b HTTP/1.%d\r\n" % (self._method, self._target, not self._http10)]
-        lines += [b"%b: %b\r\n" % field for field in self._fields if field[0].lower() not in _UPGRADE_FIELDS]
+        lines += [b"%b: %b\r\n" % field for field in self._given if field[0].lower() not in _UPGRADE_FIELDS]
         # No more than this one: what such a client sends next may be another protocol's.
         lines.append(b"connection: close\r\n\r\n")
         self._upgrade = False
-        self._start()
+        self._fields = []
+        self._target = self._body = b""
         self._parser = httptools.HttpRequestParser(self)
         self._feed(b"".join(lines))
         if not self.deaf:
@@ -231,25 +258,26 @@ class Reader:
     # What llhttp calls, in the order of a message.
 
     def on_message_begin(self) -> None:
-        """A first byte that is not an empty line."""
-        self.phase = Phase.HEAD
+        """Note a first byte that is not of an empty line."""
+        self.phase = _HEAD
         self.serial += 1
         self._raw = self._piece
 
     def on_url(self, url: bytes) -> None:
-        """The target, maybe in pieces."""
+        """Take the target, maybe in pieces."""
         self._target = self._target + url if self._target else url
         if len(self._target) > self._limits.target_bytes:
             raise faults.too_large(f"the target is over {self._limits.target_bytes} bytes", 414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One field of the head; those of the trailer are dropped."""
+        """Take a field of the head, or drop one of the trailer."""
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head is there: all that can be judged before the body is judged now."""
+        """Judge all that can be judged before the body is there."""
         parser = self._parser
-        fields = self._fields
+        self._given = fields = self._fields
+        self._fields = []
         self._method = parser.get_method()
         self._head = head = {name.lower(): value for name, value in fields}
         if b"connection" in head or not parser.should_keep_alive():
@@ -259,8 +287,7 @@ class Reader:
             self._http10 = False
         if self._raw > self._limits.head_bytes or len(fields) > self._limits.head_fields:
             self._check_size()
-        if len(head) != len(fields):
-            self._check_once()
+        self._twice = () if len(head) == len(fields) else self._check_once()
         host = head.get(b"host")
         if host is None or host != self._host:
             self._check_host(host)
@@ -270,11 +297,11 @@ class Reader:
         if self._upgrade and self._method == b"CONNECT":
             raise faults.malformed("this server is no proxy", 405)
         self._check_manner(head)
-        self.phase = Phase.BODY
+        self.phase = _BODY
         self._quiet = 0
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Take a piece of the body."""
         self._quiet = 0
         body = self._body
         if not body:
@@ -288,28 +315,28 @@ class Reader:
             raise faults.too_large(f"the body is over {self._limits.body_bytes} bytes", 413)
 
     def on_message_complete(self) -> None:
-        """The message is whole; unless it asked for another protocol, it is a job."""
+        """Make a job of a whole message, unless it asked for another protocol."""
         if self._upgrade:
             return
         keep = self._parser.should_keep_alive()
         body = bytes(self._body)
+        self._fields = []
         self.jobs.append(
             Job(
                 method=self._method,
                 target=self._target,
                 head=self._head,
-                fields=self._fields,
                 body=body,
                 http10=self._http10,
                 keep=keep,
+                fields=self._twice,
             )
         )
         self.waiting_bytes += len(body)
-        self.phase = Phase.BETWEEN
+        self.phase = _BETWEEN
         self.expects = False
-        if not keep:
-            self.deaf = True
-        self._start()
+        self.deaf = not keep
+        self._target = self._body = b""
 
     def _check_version(self, version: str) -> None:
         if version not in ("1.1", "1.0"):
@@ -318,20 +345,22 @@ class Reader:
 
     def _check_size(self) -> None:
         limits = self._limits
-        if len(self._fields) > limits.head_fields:
+        if len(self._given) > limits.head_fields:
             raise faults.too_large(f"the head has more than {limits.head_fields} fields", 431)
         # Each line has a colon, a space and a line end beside its two words.
-        size = len(self._target) + 16 + sum(len(name) + len(value) + 4 for name, value in self._fields)
+        size = len(self._target) + 16 + sum(len(name) + len(value) + 4 for name, value in self._given)
         if size > limits.head_bytes:
             raise faults.too_large(f"the head is over {limits.head_bytes} bytes", 431)
 
-    def _check_once(self) -> None:
+    def _check_once(self) -> tuple[Field, ...]:
+        """Refuse a second field of a name that must come once; return all of them for who wants the others."""
         seen: set[bytes] = set()
-        for name, _ in self._fields:
-            name = name.lower()
+        for given, _ in self._given:
+            name = given.lower()
             if name in seen and (name in _ONCE or name.startswith(_OURS)):
                 raise faults.malformed(f"the field {name.decode('latin-1')!r} is given twice")
             seen.add(name)
+        return tuple([(name.lower(), value) for name, value in self._given])
 
     def _check_host(self, host: bytes | None) -> None:
         if host is None:

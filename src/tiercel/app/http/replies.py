@@ -32,8 +32,8 @@ _log = structlog.get_logger("tiercel.http")
 _encode = msgspec.json.Encoder().encode
 _loose = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KEY = b'"tiercel"'
-# A JSON escape that could spell the same key: every letter of it is in these two rows of the table.
-_ESCAPES = (b"\\u006", b"\\u007")
+# The beginning of a JSON escape that could spell the same key.
+_ESCAPE = b"\\u00"
 DONE = b"[DONE]"
 _MAX_MESSAGE = 500
 _TOO_MANY = 429
@@ -128,7 +128,8 @@ def error_event(error: TiercelError, report: Report | None = None) -> bytes:
 def with_report(body: bytes, report: Report) -> bytes:
     """Return this JSON object with the report as its last key, without decoding it."""
     body = body.rstrip()
-    if _KEY in body or _ESCAPES[0] in body or _ESCAPES[1] in body:
+    # From the right: it is the faster search, and nearly always it finds nothing.
+    if body.rfind(_KEY) >= 0 or body.rfind(_ESCAPE) >= 0:
         body = _without_ours(body)
     start = body[:-1].rstrip()
     return b'%b%b"tiercel":%b}' % (start, b"" if start == b"{" else b",", _encode(report))

@@ -35,11 +35,12 @@ class Timer:
             self._arm(due_s)
 
     def stop(self) -> None:
-        """Never ring again."""
+        """Never ring again, and let go of whoever listened."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
         self._at_s = -NEVER
+        self._ring = _unheard
 
     def _arm(self, due_s: float) -> None:
         if self._handle is not None:
@@ -51,3 +52,7 @@ class Timer:
         self._handle = None
         self._at_s = NEVER
         self.by(self._ring(self._clock.now_s()))
+
+
+def _unheard(_now_s: float) -> float:
+    return NEVER

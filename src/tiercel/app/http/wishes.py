@@ -23,11 +23,45 @@ _MAX_LEGAL = 256
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 # The same names with the header's dashes; ``legal`` is a list and only fits a body, ``hint_ms`` is the library's word.
 _HEADERS = {
-    name: f"{_PREFIX}{name.replace('_', '-')}"
-    for name in Wishes.__struct_fields__
-    if name not in ("legal", "hint_ms")
+    name: f"{_PREFIX}{name.replace('_', '-')}" for name in Wishes.__struct_fields__ if name not in ("legal", "hint_ms")
 }
 _FIELDS = {header: name for name, header in _HEADERS.items()}
+
+# What clients send with every request and none of it means anything to us: no need to look at each of these.
+_USUAL = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"openai-organization",
+        b"openai-project",
+        b"traceparent",
+        b"tracestate",
+        b"transfer-encoding",
+        b"user-agent",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+        b"x-request-id",
+        b"x-stainless-arch",
+        b"x-stainless-async",
+        b"x-stainless-helper-method",
+        b"x-stainless-lang",
+        b"x-stainless-os",
+        b"x-stainless-package-version",
+        b"x-stainless-raw-response",
+        b"x-stainless-read-timeout",
+        b"x-stainless-retry-count",
+        b"x-stainless-runtime",
+        b"x-stainless-runtime-version",
+        b"x-stainless-timeout",
+    }
+).issuperset
 
 # OpenAI's own word for how soon an answer is wanted, as ours.
 SERVICE_TIERS: Mapping[str, Sla | None] = {
@@ -42,21 +76,19 @@ SERVICE_TIERS: Mapping[str, Sla | None] = {
 
 def wishes_of(head: Mapping[bytes, bytes]) -> Wishes:
     """Return what the headers of one request wish for."""
-    names = b"\n".join(head)
-    if _MARK not in names and _READ_TIMEOUT not in names:
-        return NO_WISHES
-    return _from_headers(tuple([(n, v) for n, v in head.items() if n.startswith(_MARK) or n == _READ_TIMEOUT]))
+    if not _USUAL(head):
+        given = [pair for pair in head.items() if pair[0].startswith(_MARK)]
+        if given:
+            return _from_headers(tuple(given), head.get(_READ_TIMEOUT))
+    timeout = head.get(_READ_TIMEOUT)
+    return NO_WISHES if timeout is None else _from_headers((), timeout)
 
 
 @lru_cache(maxsize=1024)
-def _from_headers(pairs: tuple[tuple[bytes, bytes], ...]) -> Wishes:
-    given: dict[str, str | float] = {}
-    hint_ms: float | None = None
+def _from_headers(pairs: tuple[tuple[bytes, bytes], ...], timeout: bytes | None) -> Wishes:
+    given: dict[str, str] = {}
     for raw_name, raw in pairs:
         header = raw_name.decode("latin-1")
-        if raw_name == _READ_TIMEOUT:
-            hint_ms = _hint(raw)
-            continue
         field = _FIELDS.get(header)
         if field is None:
             raise BadRequest(f"unknown header; known are {', '.join(sorted(_FIELDS))}", param=header[:64])
@@ -71,7 +103,8 @@ def _from_headers(pairs: tuple[tuple[bytes, bytes], ...]) -> Wishes:
         wrong.param = _HEADERS.get(wrong.param or "", wrong.param)
         raise wrong from error
     _check(wishes, _HEADERS)
-    if hint_ms is not None and wishes.total_ms is None:
+    hint_ms = None if timeout is None or wishes.total_ms is not None else _hint(timeout)
+    if hint_ms is not None:
         wishes = msgspec.structs.replace(wishes, hint_ms=hint_ms)
     return wishes
 

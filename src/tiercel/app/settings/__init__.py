@@ -6,7 +6,7 @@ from tiercel.app.settings.loading import Examined, Sources, examine, load
 from tiercel.app.settings.models import Extra, read_extra
 from tiercel.app.settings.problems import Problem
 from tiercel.app.settings.secrets import Secret
-from tiercel.app.settings.shape import Loaded, LogSpec, Origin, ServerSpec, Settings
+from tiercel.app.settings.shape import Loaded, Origin, ServerSpec, Settings
 from tiercel.app.settings.sources import Flag
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Extra",
     "Flag",
     "Loaded",
-    "LogSpec",
     "Origin",
     "Problem",
     "Secret",

@@ -12,9 +12,10 @@ from tiercel.app.settings.lines import Path, dotted
 from tiercel.app.settings.secrets import Secret
 from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.route.spec import RouteSpec, TierSpec
+from tiercel.telemetry.logs import LogSpec
 from tiercel.terms.ask import Tier
 
-__all__ = ["DEFAULTS", "Loaded", "LogSpec", "Origin", "Origins", "ServerSpec", "Settings"]
+__all__ = ["DEFAULTS", "Loaded", "Origin", "Origins", "ServerSpec", "Settings"]
 
 
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,14 +31,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     allowed_hosts: tuple[str, ...] = ()
     # Requests that are being answered at one moment; the one too many is told so at once.
     max_running: int = 10_000
+    # What running requests get to end in after Ctrl-C.
+    drain_ms: float = 5_000.0
     limits: Limits = LIMITS
-
-
-class LogSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is written down while we run: events, as text for people or as JSON for machines."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    json: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -25,12 +26,15 @@ class PlainHttp:
         *,
         connect_s: float = 0.25,
         max_connections: int = 256,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         url = urlsplit(base_url)
-        if url.scheme != "http" or not url.hostname:
-            raise Misconfigured(f"not a plain http address: {base_url!r}")
+        scheme, port = ("http", 80) if tls is None else ("https", 443)
+        if url.scheme != scheme or not url.hostname:
+            raise Misconfigured(f"not an {scheme} address: {base_url!r}")
         self._host = url.hostname
-        self._port = url.port or 80
+        self._port = url.port or port
+        self._tls = tls
         self._prefix = url.path.rstrip("/")
         self._connect_s = connect_s
         self._max = max_connections
@@ -103,7 +107,7 @@ class PlainHttp:
         self._dialling += 1
         try:
             async with asyncio.timeout(limit_s):
-                _, link = await loop.create_connection(lambda: Link(self), self._host, self._port)
+                _, link = await loop.create_connection(lambda: Link(self), self._host, self._port, ssl=self._tls)
         except TimeoutError:
             raise EngineFailed(
                 "unreachable", f"no connection to {self._netloc} within {limit_s * 1e3:.0f} ms"

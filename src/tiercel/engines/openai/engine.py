@@ -85,8 +85,10 @@ class OpenAIEngine:
 
     def _body(self, ask: Ask) -> bytes:
         fields = {**ask.fields, "model": self._model}
-        if ask.stream and self._spec.usage_in_streams:
-            fields["stream_options"] = USAGE_WANTED
+        if ask.stream:
+            fields["stream"] = TRUE
+            if self._spec.usage_in_streams:
+                fields["stream_options"] = USAGE_WANTED
         if ask.said:
             said: list[object] = [{"role": "assistant", "content": ask.said}]
             messages = msgspec.json.decode(fields["messages"], type=list[msgspec.Raw])

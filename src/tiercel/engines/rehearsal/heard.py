@@ -145,8 +145,9 @@ def _place(path: str, headers: Mapping[str, str]) -> Place:
 
 
 def _unsigned(headers: Mapping[str, str]) -> Problem:
-    """Anthropic serves nobody without a key and a version."""
-    if not headers.get("x-api-key"):
+    """Anthropic serves nobody without a version and a key, in either of the headers its clients use."""
+    bearer = headers.get("authorization", "").partition("Bearer ")[2]
+    if not (headers.get("x-api-key") or bearer):
         return "key"
     return "" if headers.get("anthropic-version") else "version"
 

@@ -102,7 +102,7 @@ def _lines(kind: str, dialect: Dialect) -> Lines:
 
 def _reply(asked: Asked, part: Part, dialect: Dialect) -> Whole | Stream:
     """Refuse what a sound engine would refuse, then fail as the part says, then answer."""
-    if asked.problem:
+    if asked.problem and part.mode is not Mode.EARLY:  # which answers before it can know
         refusal = PROBLEMS[asked.problem]
         told = msgspec.structs.replace(refusal, message=asked.detail) if asked.detail else refusal
         return Whole(status=refusal.status, body=dialect.refuse(told))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import takewhile
 from typing import Final
 
 MAX_NAME: Final = 40
@@ -18,12 +19,14 @@ _LEAD = re.compile(
     r"|a character|named|called|the|an|a)\s+",
     re.IGNORECASE,
 )
+_BINDS = frozenset({"who", "that", "which", "and", "with", "in", "from", "of", "at", "whose"})
 _TRAIL = frozenset({"who", "that", "which", "and", "with", "in", "from", "is", "of", "the", "a"})
 
 
 def words_of(text: str) -> list[str]:
-    """Split a persona text into plain small words, by which a known persona can be found in it."""
-    return [word.casefold() for word in _LATIN.findall(_plain(text))]
+    """Split the head of a persona text into small words: "a smith from Holm who hates guards" is a smith, no guard."""
+    words = (word.casefold() for word in _LATIN.findall(_plain(text)))
+    return list(takewhile(lambda word: word not in _BINDS, words))
 
 
 def spoken_name(text: str) -> str:
