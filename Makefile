@@ -24,7 +24,7 @@ help: ## list these commands
 
 .PHONY: up
 up: $(VENV)/.server ## set up and run Tiercel; ARGS="--silver URL" is handed on
-	@exec $(BIN)/tiercel up $(ARGS)
+	@trap : INT; $(BIN)/tiercel up $(ARGS) || [ $$? -eq 130 ]  # Ctrl-C is how it ends, and no error
 
 .PHONY: test
 test: $(VENV)/.dev ## set up and pass every test
@@ -122,7 +122,8 @@ $(VENV)/.server: $(VENV)/.made requirements/lock.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation -e .
 	@touch $@
 
+# forbiddenfruit, which lets a test notice a blocking call, is published as source only.
 $(VENV)/.dev: $(VENV)/.server requirements/dev.txt
 	@echo "Installing what the tests and checks need ..."
-	@$(INSTALL) -r requirements/dev.txt
+	@$(INSTALL) --no-binary forbiddenfruit --no-build-isolation -r requirements/dev.txt
 	@touch $@

@@ -9,6 +9,7 @@ between them is replaced.
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import sys
 import tomllib
@@ -18,6 +19,7 @@ from pathlib import Path
 from tiercel.telemetry.product import PRODUCT, Metric
 
 ROOT = Path(__file__).parents[1]
+CITATION = re.compile(r"Statements? (?P<numbers>\d+(?:(?:, | and | to )\d+)*)")
 BLOCK = re.compile(r"<!-- generated: (?P<name>[a-z-]+) -->\n(?P<body>.*?)<!-- end of (?P=name) -->", re.DOTALL)
 
 
@@ -54,7 +56,24 @@ def values() -> str:
     )
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"floors": floors, "metrics": metrics, "label-values": values}
+def statements() -> str:
+    """Return the table of statements, each with the tests that cite its number or the capability that will bring it."""
+    known = tomllib.loads((ROOT / "docs" / "statements.toml").read_text(encoding="utf-8"))
+    proofs = _citations()
+    lines = ["| # | statement | seen in | proven by |", "|---|---|---|---|"]
+    for number, entry in known.items():
+        where = "<br>".join(f"`{test}`" for test in proofs.get(int(number), ()))
+        later = f"later, with {entry['later']}" if "later" in entry else "**not yet**"
+        lines.append(f"| {number} | {entry['says']} | {entry['seen']} | {where or later} |")
+    return "\n".join(lines) + "\n"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "floors": floors,
+    "metrics": metrics,
+    "label-values": values,
+    "statements": statements,
+}
 
 
 def renewed(text: str) -> str:
@@ -65,6 +84,32 @@ def renewed(text: str) -> str:
         return f"<!-- generated: {name} -->\n{PARTS[name]()}<!-- end of {name} -->"
 
     return BLOCK.sub(fill, text)
+
+
+def _citations() -> dict[int, list[str]]:
+    """Return for each statement the tests and benchmarks whose docstrings cite it."""
+    found: dict[int, list[str]] = {}
+    for folder in ("tests", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for name, text in _docstrings(path):
+                for cited in CITATION.finditer(text):
+                    for number in _numbers(cited["numbers"]):
+                        found.setdefault(number, []).append(f"{path.relative_to(ROOT)}::{name}" if name else path.name)
+    return found
+
+
+def _docstrings(path: Path) -> Iterator[tuple[str, str]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield "", ast.get_docstring(tree) or ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, ast.get_docstring(node) or ""
+
+
+def _numbers(text: str) -> Iterator[int]:
+    for part in re.split(r", | and ", text):
+        first, _, last = part.partition(" to ")
+        yield from range(int(first), int(last or first) + 1)
 
 
 def _rooms(layer: str) -> str:

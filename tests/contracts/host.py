@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 __all__ = ["Host", "Visit", "chunked", "json_reply", "opened_host", "papers", "stream_head", "trusting"]
 
@@ -58,8 +59,8 @@ class Visit(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Join the host's visits."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast and no check: uvloop's transports are no subclasses.
+        self._transport = cast("asyncio.Transport", transport)
         self._host.came(self)
 
     def data_received(self, data: bytes) -> None:

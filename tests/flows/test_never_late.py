@@ -43,7 +43,7 @@ def test_a_silent_rung_leaves_time_for_the_one_below() -> None:
 
 
 def test_two_stalling_engines_do_not_keep_a_one_second_request_waiting() -> None:
-    """Statements 1 to 3: the measured gateway answers this after sixteen seconds."""
+    """Statement 3: one gateway was measured to answer this after sixteen seconds."""
     house = SmallHouse({"a": [SILENT], "b": [SILENT], "c": [Turn(words="from c", first_s=0.02)]})
 
     served = house.run(house.ask(an_ask(wishes=Wishes(total_ms=1000))))

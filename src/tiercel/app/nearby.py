@@ -13,7 +13,7 @@ from tiercel.engines.http.port import Http
 from tiercel.terms.clock import Clock, Deadline
 from tiercel.terms.errors import EngineFailed
 
-__all__ = ["PROBE_S", "USUAL_PORTS", "Found", "ask_models", "look_around"]
+__all__ = ["PROBE_S", "USUAL_PORTS", "Connect", "Found", "ask_models", "look_around", "plainly"]
 
 # Who usually listens where.
 USUAL_PORTS = {11434: "Ollama", 8000: "vLLM", 30000: "SGLang", 8080: "llama.cpp", 1234: "LM Studio"}

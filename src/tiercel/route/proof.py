@@ -87,7 +87,7 @@ def prove(tier: Tier, spec: TierSpec, engines: Mapping[str, EngineSpec], route: 
     costs = [proof.cost for proof in proofs]
     return ChainProof(
         tier=tier,
-        rungs=(*proofs, *(_last_resort(name, engines[name], spec) for name in resorts)),
+        rungs=(*proofs, *(_last_resort(name, engines[name], spec, alone=not models) for name in resorts)),
         first_ms=min(spec.first_ms, spec.total_ms),
         total_ms=spec.total_ms,
         attempts=len(models) + retries + min(1, len(resorts)),
@@ -104,9 +104,13 @@ def _shares(budget_ms: float, models: int, *, last_resort: bool) -> list[float]:
     return [round((end - begin) * 1e3, 3) for begin, end in zip([0.0, *ends], ends, strict=False)]
 
 
-def _last_resort(name: str, engine: EngineSpec, spec: TierSpec) -> RungProof:
-    first, total = (min(LAST_RESORT_S * 1e3, budget / 2) for budget in (spec.first_ms, spec.total_ms))
-    return RungProof(rung=name, kind=engine.kind, first_share_ms=first, total_share_ms=total, needs_ms=0.0, cost=0.0)
+def _last_resort(name: str, engine: EngineSpec, spec: TierSpec, *, alone: bool) -> RungProof:
+    first_ms, total_ms = (
+        budget_ms if alone else min(LAST_RESORT_S * 1e3, budget_ms / 2) for budget_ms in (spec.first_ms, spec.total_ms)
+    )
+    return RungProof(
+        rung=name, kind=engine.kind, first_share_ms=first_ms, total_share_ms=total_ms, needs_ms=0.0, cost=0.0
+    )
 
 
 def _said(spec: TierSpec, index: int) -> int:

@@ -28,6 +28,12 @@ _TOOLS: list[ToolParam] = [
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """Need one loop only: that both send the same bytes is proven on bare sockets."""
+    return "asyncio"
+
+
+@pytest.fixture
 async def client(stage: Stage) -> AsyncIterator[anthropic.AsyncAnthropic]:
     """Open a client that does not retry, so that attempts are ours to count."""
     async with anthropic.AsyncAnthropic(base_url=stage.origin, api_key="none", max_retries=0) as opened:

@@ -38,6 +38,12 @@ _TOOLS: list[ChatCompletionToolParam] = [
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """Need one loop only: that both send the same bytes is proven on bare sockets."""
+    return "asyncio"
+
+
+@pytest.fixture
 async def client(stage: Stage) -> AsyncIterator[openai.AsyncOpenAI]:
     """Open a client that does not retry, so that attempts are ours to count."""
     async with openai.AsyncOpenAI(base_url=stage.url, api_key="none", max_retries=0) as opened:

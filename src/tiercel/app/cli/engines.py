@@ -29,7 +29,7 @@ _PATIENCE_S = 5.0
 _COLOURS = {"closed": "green", "half_open": "yellow", "open": "bold red"}
 
 
-class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+class _Breaker(msgspec.Struct, frozen=True, kw_only=True):
     """Why an engine is left alone, and for how long."""
 
     failure: str = ""
@@ -44,7 +44,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     model: str = ""
     state: str = "closed"
-    breakers: tuple[Breaker, ...] = ()
+    breakers: tuple[_Breaker, ...] = ()
     in_flight: int = 0
     p50_first_ms: tuple[float | None, ...] = ()
     p50_whole_ms: tuple[float | None, ...] = ()

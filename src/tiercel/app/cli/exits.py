@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 
 from tiercel.app.cli.paint import bold, clean, print_json, red
-from tiercel.terms.errors import Misconfigured, TiercelError
+from tiercel.terms.errors import TiercelError
 
 __all__ = ["INTERRUPTED", "OK", "PROBLEM", "UNREACHABLE", "USAGE", "Unreachable", "honest"]
 
@@ -18,6 +18,16 @@ PROBLEM = 1
 USAGE = 2
 UNREACHABLE = 3
 INTERRUPTED = 130
+
+
+# What helps against the errors that a server answers with, by their code.
+_NEXT = {
+    "policy": "templates are for characters: add --persona, or ask a tier or an engine by its name",
+    "deadline": "give it more time (--total-ms), or see which engine is slow: tiercel doctor",
+    "exhausted": "see what is wrong with the engines: tiercel doctor",
+    "not_found": "GET /v1/models lists the names; gold, silver and auto are always there",
+    "shed": "the server is full; ask again, or raise server.max_running",
+}
 
 
 class Unreachable(Exception):
@@ -38,11 +48,8 @@ def honest(*, as_json: bool = False) -> Iterator[None]:
     except Unreachable as error:
         _tell("unreachable", str(error), error.next_step, as_json=as_json)
         raise typer.Exit(UNREACHABLE) from None
-    except Misconfigured as error:
-        _tell(error.code, str(error), "", as_json=as_json)
-        raise typer.Exit(PROBLEM) from None
     except TiercelError as error:
-        _tell(error.code, str(error), "", as_json=as_json)
+        _tell(error.code, str(error), _NEXT.get(error.code, ""), as_json=as_json)
         raise typer.Exit(PROBLEM) from None
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tiercel.app.cli.replies import Heard, Listener
 from tiercel.app.http.asks import read_chat
 from tiercel.app.http.replies import stream_tail, with_report
 from tiercel.app.settings import Loaded
 from tiercel.app.wire import build
-from tiercel.engines.port import Tap
+from tiercel.engines.port import Engine, Tap
 from tiercel.terms.ask import NO_WISHES
 from tiercel.terms.clock import Clock, Deadline
 from tiercel.terms.reply import Report
@@ -42,6 +42,11 @@ class InHouse:
         self._clock = clock
         self._limits = loaded.settings.server.limits
         self._built = build(loaded, clock)
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """The engines themselves, for whoever looks at each alone."""
+        return self._built.engines
 
     async def chat(self, body: bytes, deadline: Deadline, on_text: Callable[[str], None]) -> Heard:
         """Answer within the deadline that the request carries; ``deadline`` is a server's and not needed here."""

@@ -12,7 +12,7 @@ from tiercel.engines.sse import EventReader
 from tiercel.terms.clock import Clock
 from tiercel.terms.errors import TiercelError
 
-__all__ = ["Heard", "Listener", "Said", "ServerError", "Story", "Usage", "in_one_line", "read_error", "read_whole"]
+__all__ = ["Heard", "Listener", "Said", "ServerError", "Story", "Try", "Usage", "in_one_line", "read_error", "read_whole"]
 
 _DONE = b"[DONE]"
 
@@ -38,6 +38,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Try, ...] = ()
     dropped: tuple[str, ...] = ()
     request_id: str = ""
+    usage_counted_by: str = ""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,8 +186,11 @@ def in_one_line(heard: Heard) -> str:
     if heard.first_ms is not None:
         parts.append(f"first {heard.first_ms:.0f} ms")
     parts += [f"{heard.total_ms:.0f} ms", money(story.cost)]
-    tries = [f"{one.rung} {one.outcome} {one.ms:.0f} ms" for one in story.attempts]
-    return dim(clean(" · ".join(parts) + (f" · {len(tries)} tried: {', '.join(tries)}" if tries else "")))
+    # What the answering rung itself took is said already; what came to nothing before it is not.
+    before = [f"{one.rung} {one.outcome} {one.ms:.0f} ms" for one in story.attempts if one.outcome != "ok"]
+    if before:
+        parts.append(f"before it: {', '.join(before)}")
+    return dim(clean(" · ".join(parts)))
 
 
 def _decoded(payload: bytes) -> _Body:

@@ -224,7 +224,9 @@ def _check_chat(chat: _Chat, limits: Limits) -> None:
         raise BadRequest("stream_options needs stream", param="stream_options")
 
 
-def read_chat(body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIMITS) -> Ask:
+def read_chat(
+    body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIMITS, *, received_s: float | None = None
+) -> Ask:
     """Read the body of a chat request; ``wishes`` are those of its headers, over which the body's own win."""
     fields, chat = _decoded(body, _chat)
     _check_depth(body, len(chat.messages) - 1, limits)
@@ -238,6 +240,7 @@ def read_chat(body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIM
         model=chat.model,
         fields=fields,
         size_bytes=len(body),
+        received_s=received_s,
         stream=chat.stream is True,
         include_usage=chat.stream_options is not None and chat.stream_options.include_usage is True,
         shape=_shape(chat),
@@ -248,7 +251,9 @@ def read_chat(body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIM
     )
 
 
-def read_embedding(body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIMITS) -> Ask:
+def read_embedding(
+    body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIMITS, *, received_s: float | None = None
+) -> Ask:
     """Read the body of a request for vectors."""
     fields, asked = _decoded(body, _embedding)
     many = len(asked.input) if isinstance(asked.input, list) else 1
@@ -262,6 +267,7 @@ def read_embedding(body: bytes, wishes: Wishes, request_id: str, limits: Limits 
         model=asked.model,
         fields=fields,
         size_bytes=len(body),
+        received_s=received_s,
         shape="embedding",
         wishes=_wishes(fields, None, wishes),
     )

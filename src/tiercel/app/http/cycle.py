@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, MutableSet
+from collections.abc import MutableSet
 from typing import Any
 from urllib.parse import unquote
 
+from tiercel.app.http.asgi import App, Message
 from tiercel.app.http.exchange import Wire, refuse
 from tiercel.app.http.heads import Calendar, connection_line, status_line
 from tiercel.app.http.job import Job
 from tiercel.app.http.replies import grave
 
-__all__ = ["App", "Cycle", "Place"]
+__all__ = ["Cycle", "Place", "scope_of"]
 
-# ASGI's own types: dictionaries whose values its specification describes in words.
-Message = MutableMapping[str, Any]
-App = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]
 Place = tuple[str, int] | None
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -62,12 +62,13 @@ class Door(asyncio.Protocol):
         "write",
     )
 
-    write: Callable[[bytes], None]
     _transport: asyncio.Transport
     _ends: Ends
 
     def __init__(self, hall: Hall, server: ServerState, state: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        # The transport's own, so that a reply costs no call more than that.
+        self.write: Callable[[bytes], None] = _nowhere
         self.congested = False
         self._hall = hall
         self._server = server
@@ -75,7 +76,7 @@ class Door(asyncio.Protocol):
         self._limits = hall.limits
         self._now_s = hall.clock.now_s
         self._idle_s = hall.limits.idle_s
-        self._reader = Reader(hall.limits, hall.visitors)
+        self._reader = Reader(hall.limits, hall.visitors, hall.clock)
         self._timer = Timer(loop, hall.clock, self._ring)
         self._exchange: Exchange | None = None
         self._inside = False
@@ -327,6 +328,10 @@ class Door(asyncio.Protocol):
                 transport.resume_reading()
         else:
             transport.close()
+
+
+def _nowhere(_data: bytes) -> None:
+    """Write to a connection that was not made yet."""
 
 
 class ServerState(Protocol):

@@ -18,10 +18,12 @@ class Wire(Protocol):
     """The connection, as seen by whoever answers a job."""
 
     loop: asyncio.AbstractEventLoop
-    # Puts bytes on the wire; never waits.
-    write: Callable[[bytes], None]
     # The client reads more slowly than we write.
     congested: bool
+
+    def write(self, data: bytes, /) -> None:
+        """Put bytes on the wire; never waits."""
+        ...
 
     def stays(self, job: Job) -> bool:
         """Whether the connection will be kept after this job; asked when the head of its reply is written."""

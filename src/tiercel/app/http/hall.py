@@ -7,10 +7,12 @@ import ipaddress
 from collections.abc import MutableSet
 from typing import Any
 
-from tiercel.app.http.cycle import App, Cycle, Place, scope_of
+from tiercel.app.http.asgi import App
+from tiercel.app.http.cycle import Cycle, Place, scope_of
+from tiercel.app.http.entry import caller_id
 from tiercel.app.http.exchange import Exchange, Handler, Wire
 from tiercel.app.http.heads import Calendar
-from tiercel.app.http.hot import Hot, caller_id
+from tiercel.app.http.hot import Hot
 from tiercel.app.http.job import Job
 from tiercel.app.http.parts import Parts
 from tiercel.app.http.visitors import Visitors

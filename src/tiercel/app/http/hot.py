@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping, MutableSet, Sequence
+from collections.abc import MutableSet, Sequence
 from typing import Any
 
-from tiercel.app.http import faults
-from tiercel.app.http.asks import read_chat, read_embedding
+from tiercel.app.http.entry import READERS, Read, ask_of, caller_id
 from tiercel.app.http.exchange import Exchange, Handler, Wire, refuse
 from tiercel.app.http.heads import Calendar, block_of, connection_line, status_line
 from tiercel.app.http.job import Job
-from tiercel.app.http.limits import Limits
 from tiercel.app.http.parts import Flow, Parts
 from tiercel.app.http.replies import error_event, framed, grave, stream_tail, with_report
-from tiercel.app.http.wishes import wishes_of
 from tiercel.engines.port import Tap
 from tiercel.flow import Served
-from tiercel.terms.ask import Ask, Wishes
+from tiercel.terms.ask import Ask
 from tiercel.terms.errors import Refused, TiercelError
 from tiercel.terms.reply import Report
 
-__all__ = ["Hot", "Read", "caller_id"]
+__all__ = ["Hot", "HotExchange"]
 
-_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_MEDIA = b"application/json"
 _OK = status_line(200)
 _JSON = _OK + b"content-type: application/json\r\ncontent-length: %d\r\n%b%b%b\r\n%b"
 _STREAM = _OK + b"content-type: text/event-stream\r\ncache-control: no-cache\r\n%b%b%b%b\r\n"
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
-
-Read = Callable[[bytes, Wishes, str, Limits], Ask]
-
-
-def caller_id(head: Mapping[bytes, bytes], ids: Callable[[], str]) -> str:
-    """Return the caller's own request id when it is made of harmless characters, else a new one."""
-    given = head.get(b"x-request-id")
-    return given.decode() if given is not None and _ID.fullmatch(given) else ids()
-
-
-def check_media(head: Mapping[bytes, bytes]) -> None:
-    """Refuse a body that says it is something else than JSON; one that says nothing is taken at its word."""
-    media = head.get(b"content-type", _MEDIA)
-    if media != _MEDIA and media.partition(b";")[0].strip().lower() != _MEDIA:
-        raise faults.not_json(media.decode("latin-1"))
 
 
 class HotExchange:
@@ -79,8 +58,8 @@ class HotExchange:
         job = self._job
         self._keep = keep = self._wire.stays(job) and not job.http10
         self._head = _STREAM % (
-            b"" if job.http10 else _CHUNKED,
             block_of(self._id, report),
+            b"" if job.http10 else _CHUNKED,
             self._calendar.line(),
             connection_line(keep=keep, http10=job.http10),
         )
@@ -172,10 +151,7 @@ class Hot:
 
     def handlers(self) -> dict[bytes, Handler]:
         """Return the targets that go this way when they are posted to."""
-        return {
-            b"/v1/chat/completions": self._handler(read_chat),
-            b"/v1/embeddings": self._handler(read_embedding),
-        }
+        return {path.encode(): self._handler(read) for path, read in READERS.items()}
 
     def _handler(self, read: Read) -> Handler:
         parts, calendar, tasks = self._parts, self._calendar, self._tasks
@@ -184,8 +160,7 @@ class Hot:
         def handle(job: Job, wire: Wire) -> Exchange | None:
             request_id = caller_id(job.head, ids)
             try:
-                check_media(job.head)
-                ask = read(job.body, wishes_of(job.head), request_id, limits)
+                ask = ask_of(read, job.head, job.body, request_id, limits, job.received_s)
             except Refused as error:
                 refuse(error, job, wire, calendar, request_id)
                 return None

@@ -19,6 +19,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     # Names are lower-case. Of a name that came twice this holds the last, and ``fields`` holds all.
     head: dict[bytes, bytes]
     body: bytes
+    # When its last byte was here, by the clock that deadlines are counted with.
+    received_s: float
     http10: bool
     keep: bool
     fields: tuple[Field, ...] = ()

@@ -39,7 +39,7 @@ class Memo:
             return None
         return cls(job, data[: match.start(1)], match[1], data[match.end(1) : size])
 
-    def match(self, data: bytes) -> Job | None:
+    def match(self, data: bytes, now_s: float) -> Job | None:
         """Return the job when ``data`` is the same head with one whole body behind it, else None."""
         if not data.startswith(self._prefix):
             return None
@@ -57,6 +57,7 @@ class Memo:
             target=job.target,
             head=job.head if digits == self._digits else {**job.head, b"content-length": digits},
             body=data[begin:],
+            received_s=now_s,
             http10=job.http10,
             keep=True,
         )

@@ -12,6 +12,7 @@ from tiercel.app.http.limits import LIMITS, Limits
 from tiercel.app.http.visitors import LOOPBACK
 from tiercel.flow import Served, Stage
 from tiercel.route.decision import Decision
+from tiercel.telemetry.prometheus import Exposition
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Clock, SystemClock
 
@@ -49,7 +50,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ids: Callable[[], str]
     models: Callable[[], Sequence[ModelCard]]
     engines: Callable[[], Sequence[msgspec.Struct]]
-    metrics: Callable[[], bytes]
+    # Takes the scraper's ``accept`` header.
+    metrics: Callable[[str], Exposition]
     ready: Callable[[], str]
     limits: Limits = LIMITS
     clock: Clock = msgspec.field(default_factory=SystemClock)

@@ -13,6 +13,7 @@ from tiercel.app.http.job import Field, Job
 from tiercel.app.http.limits import Limits
 from tiercel.app.http.memo import Memo
 from tiercel.app.http.visitors import Visitors, absolute_form
+from tiercel.terms.clock import Clock
 from tiercel.terms.errors import Refused, TiercelError
 
 __all__ = ["Phase", "Reader"]
@@ -74,6 +75,7 @@ class Reader:
         "_limits",
         "_memo",
         "_method",
+        "_now_s",
         "_parser",
         "_piece",
         "_quiet",
@@ -91,9 +93,10 @@ class Reader:
         "waiting_bytes",
     )
 
-    def __init__(self, limits: Limits, visitors: Visitors) -> None:
+    def __init__(self, limits: Limits, visitors: Visitors, clock: Clock) -> None:
         self._limits = limits
         self._visitors = visitors
+        self._now_s = clock.now_s
         self._digits = len(str(limits.body_bytes))
         self.jobs: deque[Job] = deque()
         # Bodies of the jobs that wait.
@@ -151,7 +154,7 @@ class Reader:
         elif self._memo is None:
             self._learn(data)
         else:
-            job = self._memo.match(data) if self.phase is _BETWEEN else None
+            job = self._memo.match(data, self._now_s()) if self.phase is _BETWEEN else None
             if job is None:
                 self._learn(data)
             else:
@@ -200,6 +203,7 @@ class Reader:
                     # Also a request that is refused may have brought an id.
                     head=self._head,
                     body=b"",
+                    received_s=self._now_s(),
                     http10=self._http10,
                     keep=False,
                     refused=refused,
@@ -327,6 +331,7 @@ class Reader:
                 target=self._target,
                 head=self._head,
                 body=body,
+                received_s=self._now_s(),
                 http10=self._http10,
                 keep=keep,
                 fields=self._twice,

@@ -9,9 +9,9 @@ import math
 import traceback
 
 import msgspec
-import structlog
 
 from tiercel.app.http.heads import block_of
+from tiercel.telemetry.logs import logger
 from tiercel.terms.errors import OverQuota, Refused, Shed, TiercelError
 from tiercel.terms.reply import Report
 
@@ -28,7 +28,7 @@ __all__ = [
     "with_report",
 ]
 
-_log = structlog.get_logger("tiercel.http")
+_log = logger("http")
 _encode = msgspec.json.Encoder().encode
 _loose = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KEY = b'"tiercel"'
@@ -72,7 +72,7 @@ def grave(error: BaseException, request_id: str) -> Internal:
     """Log a failure that is a bug, by its kind and place: its message could hold a caller's words."""
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-4:]]
-    _log.error("http.failed", request_id=request_id, error=type(error).__name__, where=where)
+    _log.error("http.bug", request_id=request_id, error=type(error).__name__, where=where)
     return Internal()
 
 

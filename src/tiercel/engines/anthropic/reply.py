@@ -97,7 +97,8 @@ def read_message(body: bytes, translation: Translation, created: int) -> Answer:
     )
     usage = usage_of(told.usage)
     whole = _Completion(told.id, "chat.completion", created, told.model, [_Choice(0, said, finish)], usage)
-    return Answer(body=_encode(whole), usage=usage, finish=finish)
+    blank = not (said.content or calls or said.refusal)
+    return Answer(body=_encode(whole), usage=usage, finish=finish, blank=blank)
 
 
 def _is_call(block: _Block, translation: Translation) -> bool:

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, cast, runtime_checkable
 
 from tiercel.engines.rehearsal.ear import Ear, beset
 from tiercel.engines.rehearsal.heard import Heard
@@ -43,6 +43,15 @@ class Alarm(Protocol):
 
     def call_later(self, delay: float, callback: Callable[[], None], /) -> Bell:
         """Call back after so many seconds."""
+        ...
+
+
+@runtime_checkable
+class Resets(Protocol):
+    """A transport without a socket that can still reset its connection, as a simulated one can."""
+
+    def reset(self) -> None:
+        """End the connection so that the other side sees a reset."""
         ...
 
 
@@ -205,12 +214,19 @@ class Player(asyncio.Protocol):
     def _close(self, transport: asyncio.Transport, *, reset: bool) -> None:
         """Send FIN or RST; what is still unread would turn a FIN into an RST, so an early reply lingers."""
         if reset:
-            wire = transport.get_extra_info("socket")
-            if wire is not None:
-                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            transport.abort()
+            _reset(transport)
         elif self._early and transport.can_write_eof():
             transport.write_eof()
             self._timer = self._alarm.call_later(_LINGER_S, transport.close)
         else:
             transport.close()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    if isinstance(transport, Resets):
+        transport.reset()
+        return
+    wire = transport.get_extra_info("socket")
+    if wire is not None:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
