@@ -98,8 +98,9 @@ class Visit(asyncio.Protocol):
 class Host:
     """Where the host is and who came."""
 
-    def __init__(self, url: str, answer: Callable[[Visit], None]) -> None:
+    def __init__(self, url: str, answer: Callable[[Visit], None], greeting: bytes = b"") -> None:
         self.url = url
+        self._greeting = greeting
         self.visits: list[Visit] = []
         self.waiting = asyncio.Event()
         self._answer = answer
@@ -112,6 +113,8 @@ class Host:
     def came(self, visit: Visit) -> None:
         """Remember a connection."""
         self.visits.append(visit)
+        if self._greeting:
+            visit.write(self._greeting)
 
     def asked(self, visit: Visit) -> None:
         """Answer a request."""
@@ -121,7 +124,12 @@ class Host:
 
 @contextlib.asynccontextmanager
 async def opened_host(
-    answer: bytes | Callable[[Visit], None], *, tls: bool = False, close: bool = False
+    answer: bytes | Callable[[Visit], None],
+    *,
+    tls: bool = False,
+    close: bool = False,
+    at: str = "127.0.0.1",
+    greeting: bytes = b"",
 ) -> AsyncIterator[Host]:
     """Serve on a free port of this machine until the block ends."""
 
@@ -131,11 +139,11 @@ async def opened_host(
         if close:
             visit.close()
 
-    host = Host("", write if isinstance(answer, bytes) else answer)
+    host = Host("", write if isinstance(answer, bytes) else answer, greeting)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Visit(host), "127.0.0.1", 0, ssl=papers() if tls else None)
+    server = await loop.create_server(lambda: Visit(host), at, 0, ssl=papers() if tls else None)
     port = server.sockets[0].getsockname()[1]
-    host.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    host.url = f"{'https' if tls else 'http'}://{at}:{port}"
     try:
         yield host
     finally:

@@ -44,8 +44,9 @@ def place(path: Path, name: str) -> str:
 
 
 def verbs(protocol: type) -> set[str]:
+    """Return what an adapter must be able to do; what it merely has (a name) may be set when it is made."""
     own = (vars(parent) for parent in protocol.__mro__ if parent.__module__.startswith("tiercel."))
-    return {name for names in own for name in names if not name.startswith("_")}
+    return {name for names in own for name, verb in names.items() if not name.startswith("_") and callable(verb)}
 
 
 def classes() -> dict[str, type]:

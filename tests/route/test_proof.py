@@ -19,8 +19,8 @@ def model(connect_ms: float = 20, price: Price | None = None, gap_ms: float = 10
     return EngineSpec(kind="openai", url="http://h/v1", model="m", connect_ms=connect_ms, price=price, gap_ms=gap_ms)
 
 
-def proof(spec: TierSpec, route: RouteSpec = ROUTE, **engines: EngineSpec) -> ChainProof:
-    return prove("silver", spec, {"template": TEMPLATE, **engines}, route)
+def proof(spec: TierSpec, **engines: EngineSpec) -> ChainProof:
+    return prove("silver", spec, {"template": TEMPLATE, **engines}, ROUTE)
 
 
 def test_the_shares_and_the_numbers_of_a_usual_ladder_are_stated() -> None:
@@ -83,8 +83,8 @@ def test_what_breaks_no_promise_is_still_said() -> None:
 
 
 def test_without_a_retry_budget_nothing_is_tried_twice() -> None:
-    route = RouteSpec(retry_share=0)
-    assert proof(TierSpec(rungs=("big", "template")), route, big=model()).attempts == 2
+    spec, engines = TierSpec(rungs=("big", "template")), {"big": model(), "template": TEMPLATE}
+    assert prove("silver", spec, engines, RouteSpec(retry_share=0)).attempts == 2
 
 
 @given(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tiercel.engines.weight import MOST_WEIGHT, Weigher, deep
+from tiercel.engines.weight import MOST_WEIGHT, Weigher
 from tiercel.terms.errors import BadRequest
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tiercel.terms.errors import BadRequest
 
-__all__ = ["MOST_WEIGHT", "Weigher", "deep"]
+__all__ = ["MOST_WEIGHT", "Weigher"]
 
-# Checks of one value by one part of a schema; a million take some tens of milliseconds.
+# Checks of one value by one part of a schema; so many take some tens of milliseconds.
 MOST_WEIGHT = 2_000_000
-# What any schema may weigh on a value without values in it.
-MOST_AT_ONCE = 10_000
-FAR = 64
+# A schema that contains itself is weighed for values of this depth before any is there.
+TYPICAL_DEPTH = 6
+DEEPEST = 64
 PARAM = "response_format"
 
 # Parts that look at the same value.
@@ -35,36 +35,54 @@ UNHEARD = ("$dynamicRef", "$recursiveRef")
 
 
 class Weigher:
-    """Weighs one schema against values by their depth; keeps what it found."""
+    """Weighs one schema; what it found is kept, so that weighing again costs a look."""
 
     def __init__(self, root: object) -> None:
         self._root = root
-        self._known: dict[tuple[int, int], float] = {}
-        if self._weigh(root, 0) > MOST_AT_ONCE:
+        self._known: dict[tuple[int, int | None], float] = {}
+        self._open: set[int] = set()
+        # What the schema weighs on any value, however deep; unknown for one that contains itself.
+        self._most: float | None = None
+        try:
+            self._most = weight = self._weigh(root, None)
+        except _Endless:
+            weight = self._weigh(root, TYPICAL_DEPTH)
+        if weight > MOST_WEIGHT:
             raise BadRequest("the schema refers to itself too often to be checked", param=PARAM)
-        far = self._weigh(root, FAR)
-        # Most schemas end: however deep a value is, they weigh no more than this.
-        self._most = far if far == self._weigh(root, FAR - 1) else None
 
     def weight(self, value: object) -> float:
         """Return how many checks one place of this value can cost."""
-        return self._most if self._most is not None else self._weigh(self._root, min(deep(value), FAR))
+        if self._most is not None:
+            return self._most
+        depth = _depth(value)
+        return self._weigh(self._root, depth) if depth <= DEEPEST else float("inf")
 
-    def _weigh(self, node: object, depth: int) -> float:
+    def _weigh(self, node: object, depth: int | None) -> float:
+        """Weigh a part on a value with so many values within each other; None: with as many as there may be."""
         if not isinstance(node, Mapping):
             return 1.0
         key = (id(node), depth)
         known = self._known.get(key)
-        if known is None:
-            # Whoever comes here again on the same value walks in a circle, which has no weight.
+        if known is not None:
+            return known
+        if depth is None:
+            if id(node) in self._open:
+                raise _Endless
+            self._open.add(id(node))
+        else:
+            # Whoever comes back here for the same value walks in a circle and never ends.
             self._known[key] = float("inf")
-            same = sum(self._weigh(part, depth) for part in self._on_the_same(node))
-            inner = sum(self._heaviest(parts, depth - 1) for parts in _inside(node)) if depth > 0 else 0.0
-            known = (1.0 + same + inner) * (2.0 if any(word in node for word in TWICE) else 1.0)
-            self._known[key] = known
-        return known
+        weight = 1.0 + sum(self._weigh(part, depth) for part in self._on_the_same(node))
+        if depth != 0:
+            below = None if depth is None else depth - 1
+            weight += sum(self._heaviest(parts, below) for parts in _inside(node))
+        if any(word in node for word in TWICE):
+            weight *= 2.0
+        self._open.discard(id(node))
+        self._known[key] = weight
+        return weight
 
-    def _heaviest(self, parts: Iterable[object], depth: int) -> float:
+    def _heaviest(self, parts: Iterable[object], depth: int | None) -> float:
         return max((self._weigh(part, depth) for part in parts), default=0.0)
 
     def _on_the_same(self, node: Mapping[str, object]) -> Iterator[object]:
@@ -92,7 +110,11 @@ class Weigher:
         return found
 
 
-def deep(value: object) -> int:
+class _Endless(Exception):
+    """The schema contains itself."""
+
+
+def _depth(value: object) -> int:
     """Return how many values a value has within each other."""
     depth, layer = 0, [value]
     while True:

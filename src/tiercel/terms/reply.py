@@ -61,8 +61,9 @@ class Delta(msgspec.Struct, frozen=True):
     content: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
-    tool_calls: msgspec.Raw | None = None
-    function_call: msgspec.Raw | None = None
+    # Not ``Raw | None``: msgspec reads that as "null and nothing else".
+    tool_calls: tuple[msgspec.Raw, ...] | None = None
+    function_call: dict[str, msgspec.Raw] | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class Chunk(msgspec.Struct, frozen=True):
     id: str = ""
     choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: dict[str, msgspec.Raw] | str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,11 +59,12 @@ def _ask(  # noqa: PLR0913 - a command has as many arguments as it has options
     )
     with honest(as_json=as_json):
         try:
-            heard, source = asyncio.run(_over_http(request, url, show=not as_json)), url
+            heard, source = asyncio.run(_put(OverHttp(url, SystemClock()), request, show=not as_json)), url
         except Unreachable:
             if not is_local(url):
                 raise
-            heard, source = asyncio.run(_in_house(request, config, show=not as_json)), "in process"
+            house = _house(config)
+            heard, source = asyncio.run(_put(house, request, show=not as_json)), "in process"
             if not as_json:
                 sys.stderr.write(dim(f"no server at {url}: answered in this process\n", sys.stderr))
     if as_json:
@@ -82,14 +83,10 @@ def _question(text: str) -> str:
     return question
 
 
-async def _over_http(request: Request, url: str, *, show: bool) -> Heard:
-    return await _put(OverHttp(url, SystemClock()), request, show=show)
-
-
-async def _in_house(request: Request, config: Path | None, *, show: bool) -> Heard:
+def _house(config: Path | None) -> Caller:
     from tiercel.app.cli.inhouse import InHouse  # noqa: PLC0415 - a whole house, needed only without a server
 
-    return await _put(InHouse(load(sources_of(config)), SystemClock()), request, show=show)
+    return InHouse(load(sources_of(config)), SystemClock())
 
 
 async def _put(caller: Caller, request: Request, *, show: bool) -> Heard:

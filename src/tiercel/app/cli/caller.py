@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from tiercel.app.cli.exits import Unreachable
-from tiercel.app.cli.replies import Heard, Listener, read_error
+from tiercel.app.cli.replies import Heard, Listener, ServerError, read_error
 from tiercel.engines.http.plain import PlainHttp
 from tiercel.engines.http.port import Http, Reply
 from tiercel.engines.http.tls import TlsHttp
@@ -92,5 +92,6 @@ class OverHttp:
             raise Unreachable(f"{self.url} did not answer in time", "look at its log, or restart it") from None
         except EngineFailed as error:
             if error.failure != "unreachable":
-                raise
+                message = f"what answers at {self.url} does not speak like Tiercel: {error}"
+                raise ServerError(message, error.failure, 0) from None
             raise Unreachable(f"no server answers at {self.url}", "start one: tiercel up, or name it: --url") from None

@@ -57,26 +57,32 @@ def _chat(
     with contextlib.suppress(ImportError):
         importlib.import_module("readline")
     with honest(), asyncio.Runner() as runner:
-        caller, where = runner.run(_reach(url, config))
+        server, where = OverHttp(url, SystemClock()), url
+        caller: Caller = server
+        if not runner.run(_answers(server, url)):
+            caller, where = _house(config), f"in this process, since no server runs at {url}"
         try:
             _Talk(runner, caller, persona, tier).run(where)
         finally:
             runner.run(caller.aclose())
 
 
-async def _reach(url: str, config: Path | None) -> tuple[Caller, str]:
-    """Return the server at this address, or a house of our own where none runs on this machine."""
-    server = OverHttp(url, SystemClock())
+async def _answers(server: OverHttp, url: str) -> bool:
+    """Whether a server runs there; one that should run on another machine and does not is an error."""
     try:
         await server.fetch("/healthz", Deadline.after(_PATIENCE_S, SystemClock()))
     except Unreachable:
         await server.aclose()
         if not is_local(url):
             raise
-        from tiercel.app.cli.inhouse import InHouse  # noqa: PLC0415 - a whole house, needed only without a server
+        return False
+    return True
 
-        return InHouse(load(sources_of(config)), SystemClock()), f"in this process, since no server runs at {url}"
-    return server, url
+
+def _house(config: Path | None) -> Caller:
+    from tiercel.app.cli.inhouse import InHouse  # noqa: PLC0415 - a whole house, needed only without a server
+
+    return InHouse(load(sources_of(config)), SystemClock())
 
 
 class _Talk:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from tiercel.app.cli.board import board, columns
 from tiercel.app.cli.exits import PROBLEM, honest
 from tiercel.app.cli.options import Config, Gold, Json, Silver, extras_of, sources_of
 from tiercel.app.cli.paint import clean, green, money, print_json, red, yellow
@@ -53,23 +52,21 @@ def _check(
 
 
 def _print(verdict: Verdict) -> None:
-    console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
     for proof in verdict.tiers:
-        _print_tier(console, proof)
+        _print_tier(proof)
     _list("note", verdict.notes, yellow)
     _list("error", verdict.problems, red)
     if verdict.ok:
         sys.stdout.write(f"{green('ok')} {verdict.file or 'the defaults'}: every promise can be kept\n")
 
 
-def _print_tier(console: Console, proof: ChainProof) -> None:
+def _print_tier(proof: ChainProof) -> None:
+    console = board()
     if not proof.rungs:
         console.print(Text(f"{proof.tier}: no rungs\n", style="bold"))
         return
     console.print(Text(f"{proof.tier}", style="bold"))
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", pad_edge=False)
-    for title in ("  rung", "kind", "sure of (stream)", "sure of (whole)", "needs", "cost of one try"):
-        table.add_column(title, justify="left" if title in ("  rung", "kind") else "right")
+    table = columns("  rung", "kind", "sure of (stream)", "sure of (whole)", "needs", "cost of one try", right=4)
     for rung in proof.rungs:
         short = rung.first_share_ms < rung.needs_ms
         table.add_row(

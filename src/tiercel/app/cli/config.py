@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from tiercel.app.cli.board import board, columns
 from tiercel.app.cli.exits import USAGE, honest
 from tiercel.app.cli.options import Config, Gold, Json, Silver, extras_of, sources_of
 from tiercel.app.cli.paint import print_json
@@ -73,13 +72,11 @@ def _below(key: str, leaves: list[_Leaf]) -> list[_Leaf]:
 
 
 def _print(leaves: list[_Leaf]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("setting", "value", "from"):
-        table.add_column(title, overflow="fold")
+    table = columns("setting", "value", "from")
     for name, value, origin in leaves:
         style = "dim" if origin.source == "default" else ""
         table.add_row(*(Text(text, style=style) for text in (name, shown(value), str(origin))))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    board().print(table)
 
 
 def _example() -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from tiercel.app.cli.board import board, columns
 from tiercel.app.cli.caller import OverHttp
 from tiercel.app.cli.exits import honest
 from tiercel.app.cli.options import DEFAULT_URL, Json, Url
@@ -90,9 +88,7 @@ def read_cards(body: bytes) -> tuple[Card, ...]:
 
 
 def _print(cards: Sequence[Card]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for title in ("engine", "kind", "model", "state", "running", "first word", "whole", "left alone because"):
-        table.add_column(title, overflow="fold")
+    table = columns("engine", "kind", "model", "state", "running", "first word", "whole", "left alone because")
     for card in cards:
         why = ", ".join(f"{one.failure}, {max(0.0, one.until_in_s):.1f} s" for one in card.breakers)
         table.add_row(
@@ -103,7 +99,7 @@ def _print(cards: Sequence[Card]) -> None:
             _usual(card.p50_whole_ms),
             Text(clean(why)),
         )
-    Console(soft_wrap=not sys.stdout.isatty(), highlight=False).print(table)
+    board().print(table)
 
 
 def _usual(times_ms: Sequence[float | None]) -> str:

@@ -68,8 +68,9 @@ def offers(found: Iterable[Found]) -> str:
     """Return which model servers run here and the flag that would use each; empty when there are none."""
     lines = []
     for one in found:
-        more = f" and {len(one.models) - 1} more" if len(one.models) > 1 else ""
-        lines.append(clean(f"  {one.product}: {one.models[0]}{more}\n    tiercel up --silver {shlex.quote(one.flag)}"))
+        first, *others = one.models
+        more = f" and {len(others)} more" if others else ""
+        lines.append(clean(f"  {one.product}: {first}{more}\n    tiercel up --silver {shlex.quote(one.flag)}"))
     return "\n".join(["", yellow("Found on this machine, not used unless you say so"), *lines, ""]) if lines else ""
 
 

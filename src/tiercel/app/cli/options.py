@@ -11,7 +11,6 @@ import typer
 
 from tiercel.app.settings import Extra, Flag, Sources, read_extra
 from tiercel.app.settings.rules import is_loopback
-from tiercel.terms.ask import Tier
 
 __all__ = ["DEFAULT_URL", "Config", "Gold", "Json", "Silver", "Url", "extras_of", "is_local", "sources_of"]
 
@@ -41,9 +40,10 @@ def extras_of(silver: list[str] | None, gold: list[str] | None) -> tuple[Extra, 
 
     Raises ``Misconfigured``, and ``Unreachable`` when a server has to be asked and does not answer.
     """
-    given: list[tuple[Tier, str]] = [("silver", text) for text in silver or ()]
-    given += [("gold", text) for text in gold or ()]
-    extras = tuple(read_extra(text, tier) for tier, text in given)
+    extras = (
+        *(read_extra(text, "silver") for text in silver or ()),
+        *(read_extra(text, "gold") for text in gold or ()),
+    )
     if all(extra.model for extra in extras):
         return extras
     from tiercel.app.cli.asking import name_models  # noqa: PLC0415 - a client, needed only when somebody is asked

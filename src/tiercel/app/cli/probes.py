@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 import jsonschema_rs
 import msgspec
 
 from tiercel.app.cli.exits import Unreachable
+from tiercel.app.cli.greeting import PERSONA
 from tiercel.app.cli.patients import Patient
 from tiercel.app.cli.replies import Heard
 from tiercel.app.settings.problems import nearest
@@ -24,6 +25,8 @@ Verdict = Literal["ok", "warn", "fail", "skip"]
 # A cold model may take its time; the verdict says how long it took.
 _PATIENCE_S = 30.0
 _TIMES = 3
+# How a server says that an engine is not trusted with a request.
+_NOT_ITS_WORK = "policy"
 # Late by less than this is the clock's and the network's doing.
 _GRACE_MS = 20.0
 
@@ -63,15 +66,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
 
 
-class _Function(msgspec.Struct):
-    name: str
-    arguments: str
-
-
-class _Call(msgspec.Struct):
-    function: _Function
-
-
 async def examine_engine(patient: Patient, spec: EngineSpec, promise: Promise | None, clock: Clock) -> list[Result]:
     """Ask an engine everything; stop early where nothing more can be learned."""
     ward = _Ward(f"engine {patient.name}", patient, clock)
@@ -87,9 +81,7 @@ async def examine_engine(patient: Patient, spec: EngineSpec, promise: Promise | 
     results.append(await ward.keeps("json schema", ward.schema, claimed=spec.json_schema, key=f"{key}.json_schema"))
     results.append(await ward.keeps("tools", ward.tools, claimed=spec.tools, key=f"{key}.tools"))
     results.append(
-        await ward.keeps(
-            "usage in streams", ward.usage, claimed=spec.usage_in_streams, key=f"{key}.usage_in_streams"
-        )
+        await ward.keeps("usage in streams", ward.usage, claimed=spec.usage_in_streams, key=f"{key}.usage_in_streams")
     )
     return results
 
@@ -97,7 +89,7 @@ async def examine_engine(patient: Patient, spec: EngineSpec, promise: Promise | 
 async def examine_tier(patient: Patient, promise: Promise, first_rung: str | None, clock: Clock) -> list[Result]:
     """Ask a tier as a game would, and compare with its promise; ``first_rung`` is who should answer, if known."""
     ward = _Ward(f"tier {patient.name}", patient, clock)
-    speed = await ward.speed(promise, persona="blacksmith")
+    speed = await ward.speed(promise, persona=PERSONA)
     rungs = {heard.story.rung: heard.story for heard in ward.heard}
     results = [speed]
     for rung, story in rungs.items():
@@ -126,7 +118,7 @@ class _Ward:
         return Result(subject=self._subject, check=check, verdict=verdict, detail=detail, ms=ms, next_step=next_step)
 
     async def presence(self, spec: EngineSpec) -> list[Result]:
-        """Is it there, and has it the model?"""
+        """Find out whether it is there, and has the model."""
         start_s = self._clock.now_s()
         try:
             models = await self._patient.models(self._deadline())
@@ -140,12 +132,12 @@ class _Ward:
             return [*results, self.result("model", "ok", spec.model)]
         listed = ", ".join(models[:5]) + (", ..." if len(models) > 5 else "")  # noqa: PLR2004 - enough to recognise it
         detail = f"{spec.model} is not among them: {listed}"
-        next_step = f"set engines.{self._patient.name}.model.{nearest(spec.model, models)}"
+        next_step = f"correct engines.{self._patient.name}.model.{nearest(spec.model, models)}"
         # Clouds answer for names that they do not list: this may be one, and the next questions will tell.
         return [*results, self.result("model", "warn", detail, next_step=next_step)]
 
     async def speed(self, promise: Promise | None, persona: str = "") -> Result:
-        """How long until the first word, and until the end? The median of a few."""
+        """Measure the time to the first word and to the end: the median of a few."""
         try:
             self.heard = [await self._greet(persona) for _ in range(_TIMES)]
         except (TiercelError, Unreachable) as error:
@@ -165,13 +157,15 @@ class _Ward:
         return self.result("speed", "ok", detail, first_ms)
 
     async def keeps(self, check: str, probe: Callable[[], Awaitable[str]], *, claimed: bool, key: str) -> Result:
-        """Is a claim kept? ``probe`` returns what is wrong, or nothing."""
+        """Find out whether a claim is kept; ``probe`` returns what is wrong, or nothing."""
         if not claimed:
             return self.result(check, "skip", f"not claimed: {key} = false")
         start_s = self._clock.now_s()
         try:
             wrong = await probe()
         except (TiercelError, Unreachable) as error:
+            if isinstance(error, TiercelError) and error.code == _NOT_ITS_WORK:
+                return self.result(check, "skip", "not claimed by the server's configuration")
             wrong = str(error)
         ms = round((self._clock.now_s() - start_s) * 1e3, 1)
         if wrong:
@@ -196,15 +190,12 @@ class _Ward:
             tools=[{"type": "function", "function": {"name": "close_gate", "parameters": _GATE}}],
             tool_choice={"type": "function", "function": {"name": "close_gate"}},
         )
-        try:
-            calls = msgspec.json.decode(heard.tool_calls or b"[]", type=list[_Call])
-        except msgspec.DecodeError:
-            return "its tool call is malformed"
-        if not calls:
+        if not heard.tool_calls:
             return "it answered with words where a tool was forced"
-        if calls[0].function.name != "close_gate":
-            return f"it called {calls[0].function.name[:40]}, which nobody offered"
-        return _misfit(calls[0].function.arguments, _GATE)
+        call = heard.tool_calls[0].function
+        if call.name != "close_gate":
+            return f"it called {call.name or 'nothing'}, which nobody offered"
+        return _misfit(call.arguments or "", _GATE)
 
     async def usage(self) -> str:
         """Ask a stream for its token counts."""
@@ -250,9 +241,3 @@ def _cure(name: str, error: Exception) -> str:
         "deadline": "it is there and silent: is it still loading its model?",
     }
     return cures.get(failure, "look at its own log")
-
-
-def worst(results: Sequence[Result]) -> Verdict:
-    """Return the gravest verdict."""
-    order: tuple[Verdict, ...] = ("fail", "warn", "ok")
-    return next((verdict for verdict in order if any(r.verdict == verdict for r in results)), "ok")

@@ -33,6 +33,12 @@ class _Command(Protocol):
         ...
 
 
+class _Version(Protocol):
+    def show(self, *, as_json: bool) -> None:
+        """Print it."""
+        ...
+
+
 def program(names: Sequence[str] = COMMANDS) -> typer.Typer:
     """Build the program with these commands."""
     app = typer.Typer(
@@ -54,8 +60,16 @@ def example_text(summary: str, *examples: str) -> str:
     return "\n".join([summary, "", "\b", "Examples:", *(f"  {example}" for example in examples)])
 
 
-def _root(*, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if version:
-        show = import_module("tiercel.app.cli.version").show
-        show(as_json=False)
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - an option's callback is called so
+    if asked:
+        cast("_Version", import_module("tiercel.app.cli.version")).show(as_json=False)
         raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Leave everything to the command; the options here act by themselves."""

@@ -12,7 +12,18 @@ from tiercel.engines.sse import EventReader
 from tiercel.terms.clock import Clock
 from tiercel.terms.errors import TiercelError
 
-__all__ = ["Heard", "Listener", "Said", "ServerError", "Story", "Try", "Usage", "in_one_line", "read_error", "read_whole"]
+__all__ = [
+    "Heard",
+    "Listener",
+    "Said",
+    "ServerError",
+    "Story",
+    "Try",
+    "Usage",
+    "in_one_line",
+    "read_error",
+    "read_whole",
+]
 
 _DONE = b"[DONE]"
 
@@ -48,11 +59,22 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
 
 
+class _Function(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that a model wants called."""
+
+    function: _Function = _Function()
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Words, in a message or in a piece of one."""
 
     content: str | None = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: tuple[Call, ...] | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +100,7 @@ class Heard(msgspec.Struct, kw_only=True):
 
     text: str = ""
     finish: str = ""
-    tool_calls: bytes = b""
+    tool_calls: tuple[Call, ...] = ()
     first_ms: float | None = None
     total_ms: float = 0.0
     usage: Usage | None = None
@@ -126,8 +148,6 @@ class Listener:
                 heard.first_ms = heard.first_ms if heard.first_ms is not None else self._ms()
                 heard.text += choice.delta.content
                 self._on_text(choice.delta.content)
-            if choice.delta.tool_calls is not None:
-                heard.tool_calls += bytes(choice.delta.tool_calls)
             heard.finish = choice.finish_reason or heard.finish
         heard.usage = body.usage or heard.usage
         heard.story = body.tiercel or heard.story
@@ -156,11 +176,10 @@ def read_whole(payload: bytes) -> Heard:
     if not body.choices:
         raise ServerError("the reply holds no answer", "malformed", 0)
     choice = body.choices[0]
-    calls = b"" if choice.message.tool_calls is None else bytes(choice.message.tool_calls)
     return Heard(
         text=choice.message.content or "",
         finish=choice.finish_reason or "",
-        tool_calls=calls,
+        tool_calls=choice.message.tool_calls or (),
         usage=body.usage,
         story=body.tiercel or Story(),
     )

@@ -10,10 +10,11 @@ import sys
 import webbrowser
 from collections.abc import Callable
 
+import msgspec
+
 from tiercel.app.cli.caller import OverHttp
 from tiercel.app.cli.exits import Unreachable
 from tiercel.app.cli.greeting import greeting, offers
-from tiercel.app.cli.paint import print_json
 from tiercel.app.nearby import look_around
 from tiercel.app.proof import insist_on_promises
 from tiercel.app.server import serve
@@ -94,7 +95,9 @@ async def _serve(loaded: Loaded, door: socket.socket, *, open_page: bool, as_jso
     def ready() -> None:
         if as_json:
             tiers = {tier: spec.rungs for tier, spec in loaded.settings.tiers.items()}
-            print_json({"url": url, "pid": os.getpid(), "file": loaded.file or None, "tiers": tiers})
+            # One line, so that a program can read it while the server goes on.
+            line = {"url": url, "pid": os.getpid(), "file": loaded.file or None, "tiers": tiers}
+            sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         else:
             sys.stdout.write(greeting(loaded, url))
         sys.stdout.flush()

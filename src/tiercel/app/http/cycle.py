@@ -9,14 +9,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from tiercel.app.http.asgi import App, Message
+from tiercel.app.http.ends import Ends
 from tiercel.app.http.exchange import Wire, refuse
 from tiercel.app.http.heads import Calendar, connection_line, status_line
 from tiercel.app.http.job import Job
 from tiercel.app.http.replies import grave
 
-__all__ = ["Cycle", "Place", "scope_of"]
-
-Place = tuple[str, int] | None
+__all__ = ["Cycle", "scope_of"]
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t -~\x80-\xff]*")
@@ -24,22 +23,23 @@ _BODILESS = frozenset({204, 304})
 _DISCONNECT = {"type": "http.disconnect"}
 
 
-def scope_of(job: Job, *, server: Place, client: Place, scheme: str, state: dict[str, Any]) -> Message:
-    """Describe the request as ASGI does."""
+def scope_of(job: Job, ends: Ends, request_id: str, state: dict[str, Any]) -> Message:
+    """Describe the request as ASGI does; it carries its id, whoever gave it."""
+    fields = [field for field in job.fields or job.head.items() if field[0] != b"x-request-id"]
     path, _, query = job.target.partition(b"?")
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.0" if job.http10 else "1.1",
         "method": job.method.decode("ascii"),
-        "scheme": scheme,
+        "scheme": ends.scheme,
         "path": unquote(path.decode("ascii")),
         "raw_path": path,
         "query_string": query,
         "root_path": "",
-        "headers": list(job.fields or job.head.items()),
-        "server": server,
-        "client": client,
+        "headers": [*fields, (b"x-request-id", request_id.encode())],
+        "server": ends.server,
+        "client": ends.client,
         "state": state.copy(),
     }
 

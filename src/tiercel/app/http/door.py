@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from tiercel.app.http import faults
+from tiercel.app.http.ends import Ends
 from tiercel.app.http.exchange import Exchange, refuse
-from tiercel.app.http.hall import Ends, Hall
+from tiercel.app.http.hall import Hall
 from tiercel.app.http.job import Job
 from tiercel.app.http.parts import Parts
 from tiercel.app.http.reader import Phase, Reader
@@ -59,7 +59,6 @@ class Door(asyncio.Protocol):
         "_transport",
         "congested",
         "loop",
-        "write",
     )
 
     _transport: asyncio.Transport
@@ -67,8 +66,6 @@ class Door(asyncio.Protocol):
 
     def __init__(self, hall: Hall, server: ServerState, state: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        # The transport's own, so that a reply costs no call more than that.
-        self.write: Callable[[bytes], None] = _nowhere
         self.congested = False
         self._hall = hall
         self._server = server
@@ -76,7 +73,7 @@ class Door(asyncio.Protocol):
         self._limits = hall.limits
         self._now_s = hall.clock.now_s
         self._idle_s = hall.limits.idle_s
-        self._reader = Reader(hall.limits, hall.visitors, hall.clock)
+        self._reader = Reader(hall.rules, hall.clock)
         self._timer = Timer(loop, hall.clock, self._ring)
         self._exchange: Exchange | None = None
         self._inside = False
@@ -98,7 +95,6 @@ class Door(asyncio.Protocol):
         # uvloop's transports keep the interface without the class.
         transport = cast("asyncio.Transport", transport)
         self._transport = transport
-        self.write = transport.write
         self._server.connections.add(self)
         self._ends = Ends(transport)
         sock = transport.get_extra_info("socket")
@@ -167,6 +163,10 @@ class Door(asyncio.Protocol):
             self._close(linger=False)
 
     # What an exchange calls.
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on the wire."""
+        self._transport.write(data)
 
     def stays(self, job: Job) -> bool:
         """Whether the connection is kept after this job."""
@@ -328,10 +328,6 @@ class Door(asyncio.Protocol):
                 transport.resume_reading()
         else:
             transport.close()
-
-
-def _nowhere(_data: bytes) -> None:
-    """Write to a connection that was not made yet."""
 
 
 class ServerState(Protocol):

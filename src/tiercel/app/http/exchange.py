@@ -21,7 +21,7 @@ class Wire(Protocol):
     # The client reads more slowly than we write.
     congested: bool
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes) -> None:
         """Put bytes on the wire; never waits."""
         ...
 

@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import MutableSet
 from typing import Any
 
 from tiercel.app.http.asgi import App
-from tiercel.app.http.cycle import Cycle, Place, scope_of
+from tiercel.app.http.cycle import Cycle, scope_of
+from tiercel.app.http.ends import Ends
 from tiercel.app.http.entry import caller_id
 from tiercel.app.http.exchange import Exchange, Handler, Wire
 from tiercel.app.http.heads import Calendar
 from tiercel.app.http.hot import Hot
 from tiercel.app.http.job import Job
 from tiercel.app.http.parts import Parts
+from tiercel.app.http.rules import Rules
 from tiercel.app.http.visitors import Visitors
 
-__all__ = ["Ends", "Hall"]
-
-
-class Ends:
-    """The two addresses of one connection, and whether it is encrypted."""
-
-    __slots__ = ("address", "client", "scheme", "server")
-
-    def __init__(self, transport: asyncio.BaseTransport) -> None:
-        self.client = _place(transport.get_extra_info("peername"))
-        self.server = _place(transport.get_extra_info("sockname"))
-        self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self.address = _address(self.client)
-
-
-def _place(name: object) -> Place:
-    match name:
-        case (str(host), int(port), *_):
-            return host, port
-        case _:
-            return None
-
-
-def _address(place: Place) -> str:
-    """Return what a cap is counted by: one IPv4 address, one IPv6 network of 64 bits; nothing for a local socket."""
-    if place is None or ":" not in place[0]:
-        return place[0] if place else ""
-    address = ipaddress.IPv6Address(place[0].partition("%")[0])
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address.packed[:8] + bytes(8), 64)))
+__all__ = ["Hall"]
 
 
 class Hall:
@@ -59,7 +30,7 @@ class Hall:
         self.clock = parts.clock
         self.tally = parts.tally
         self.calendar = Calendar(parts.wall_s)
-        self.visitors = Visitors(parts.hosts, parts.origins)
+        self.rules = Rules(parts.limits, Visitors(parts.hosts, parts.origins))
         self._app = app
         self._tasks = tasks
         self._hot: dict[bytes, Handler] = Hot(parts, self.calendar, tasks).handlers() if hot else {}
@@ -102,7 +73,7 @@ class Hall:
             handler = self._hot.get(job.target)
             if handler is not None:
                 return handler(job, wire)
-        cycle = Cycle(job, wire, self.calendar, self.new_id(job))
-        scope = scope_of(job, server=ends.server, client=ends.client, scheme=ends.scheme, state=state)
-        cycle.start(self._app, scope, self._tasks)
+        request_id = self.new_id(job)
+        cycle = Cycle(job, wire, self.calendar, request_id)
+        cycle.start(self._app, scope_of(job, ends, request_id, state), self._tasks)
         return cycle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from enum import IntEnum
 
@@ -10,9 +9,8 @@ import httptools
 
 from tiercel.app.http import faults
 from tiercel.app.http.job import Field, Job
-from tiercel.app.http.limits import Limits
 from tiercel.app.http.memo import Memo
-from tiercel.app.http.visitors import Visitors, absolute_form
+from tiercel.app.http.rules import Rules
 from tiercel.terms.clock import Clock
 from tiercel.terms.errors import Refused, TiercelError
 
@@ -20,28 +18,10 @@ __all__ = ["Phase", "Reader"]
 
 # httptools is fed no more than this at once, so that no rule is checked after megabytes were parsed.
 _SLICE = 16 * 1024
-# Where a second field of the same name would let two readers of one request see two requests.
-_ONCE = frozenset(
-    {
-        b"authorization",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"expect",
-        b"host",
-        b"origin",
-        b"transfer-encoding",
-        b"x-request-id",
-        b"x-stainless-read-timeout",
-    }
-)
-_OURS = b"x-tiercel-"
 # What is left out when a request that asked for another protocol is read as the HTTP/1.1 that it also is.
 _UPGRADE_FIELDS = frozenset({b"connection", b"upgrade", b"http2-settings"})
+# How many heads of one connection are learnt.
 _LESSONS = 4
-_EXPECTED = b"100-continue"
-# A path and maybe a query of printable ASCII, without what no URL may hold and servers read in two ways.
-_ORIGIN_FORM = re.compile(rb"/[!$-;=?-\[\]-~]*")
 
 
 class Phase(IntEnum):
@@ -64,7 +44,6 @@ class Reader:
 
     __slots__ = (
         "_body",
-        "_digits",
         "_fields",
         "_given",
         "_head",
@@ -81,10 +60,10 @@ class Reader:
         "_quiet",
         "_raw",
         "_rest",
+        "_rules",
         "_target",
         "_twice",
         "_upgrade",
-        "_visitors",
         "deaf",
         "expects",
         "jobs",
@@ -93,11 +72,10 @@ class Reader:
         "waiting_bytes",
     )
 
-    def __init__(self, limits: Limits, visitors: Visitors, clock: Clock) -> None:
-        self._limits = limits
-        self._visitors = visitors
+    def __init__(self, rules: Rules, clock: Clock) -> None:
+        self._rules = rules
+        self._limits = rules.limits
         self._now_s = clock.now_s
-        self._digits = len(str(limits.body_bytes))
         self.jobs: deque[Job] = deque()
         # Bodies of the jobs that wait.
         self.waiting_bytes = 0
@@ -107,8 +85,8 @@ class Reader:
         self.expects = False
         self.deaf = False
         # The last host and target that were found good: a client repeats itself.
-        self._host = b""
-        self._known = b""
+        self._host: bytes | None = None
+        self._known: bytes | None = None
         self._rest = b""
         self._method = b""
         self._head: dict[bytes, bytes] = {}
@@ -238,9 +216,9 @@ class Reader:
             elif len(self._fields) > limits.head_fields:
                 self.fail(faults.too_large(f"the head has more than {limits.head_fields} fields", 431))
         elif self._quiet > limits.head_bytes + _SLICE or len(self._fields) > limits.head_fields:
-            # Chunk extensions and trailers: bytes that carry no body.
-            self.fail(faults.too_large("the chunks carry more framing than body", 431))
-        elif self._raw > 2 * limits.body_bytes + limits.head_bytes + _SLICE:
+            self.fail(faults.too_large("the chunks have more extensions or trailers than a head may have", 431))
+        elif self._raw > 2 * len(self._body) + 2 * limits.head_bytes + _SLICE:
+            # Each chunk costs us far more than its few bytes cost the sender.
             self.fail(faults.too_large("the chunks carry more framing than body", 413))
 
     def _read_on(self, data: bytes | memoryview, offset: int) -> None:
@@ -266,6 +244,9 @@ class Reader:
         self.phase = _HEAD
         self.serial += 1
         self._raw = self._piece
+        # Should this one fail early, it must not be answered as the one before it.
+        self._head = {}
+        self._method = b""
 
     def on_url(self, url: bytes) -> None:
         """Take the target, maybe in pieces."""
@@ -283,24 +264,26 @@ class Reader:
         self._given = fields = self._fields
         self._fields = []
         self._method = parser.get_method()
+        if self._method == b"CONNECT":
+            raise faults.malformed("this server is no proxy", 405)
         self._head = head = {name.lower(): value for name, value in fields}
-        if b"connection" in head or not parser.should_keep_alive():
-            # Only here can the version be another than 1.1.
-            self._check_version(parser.get_http_version())
-        else:
-            self._http10 = False
+        rules = self._rules
+        # Only with one of these can the version be another than 1.1.
+        odd = b"connection" in head or not parser.should_keep_alive()
+        self._http10 = odd and rules.is_http10(parser.get_http_version())
         if self._raw > self._limits.head_bytes or len(fields) > self._limits.head_fields:
-            self._check_size()
-        self._twice = () if len(head) == len(fields) else self._check_once()
+            rules.check_size(self._target, fields)
+        self._twice = () if len(head) == len(fields) else rules.check_once(fields)
         host = head.get(b"host")
         if host is None or host != self._host:
-            self._check_host(host)
+            rules.check_host(host, http10=self._http10)
+            self._host = host
         if self._target != self._known:
-            self._check_target(host or b"")
+            self._target = rules.origin_form(self._target, self._method, host or b"")
+            # The star is good for one method only.
+            self._known = self._target if self._target != b"*" else None
         self._upgrade = parser.should_upgrade()
-        if self._upgrade and self._method == b"CONNECT":
-            raise faults.malformed("this server is no proxy", 405)
-        self._check_manner(head)
+        self.expects = rules.check_manner(head, self._method, http10=self._http10)
         self.phase = _BODY
         self._quiet = 0
 
@@ -342,70 +325,6 @@ class Reader:
         self.expects = False
         self.deaf = not keep
         self._target = self._body = b""
-
-    def _check_version(self, version: str) -> None:
-        if version not in ("1.1", "1.0"):
-            raise faults.malformed("this server speaks HTTP/1.1 and HTTP/1.0", 505)
-        self._http10 = version == "1.0"
-
-    def _check_size(self) -> None:
-        limits = self._limits
-        if len(self._given) > limits.head_fields:
-            raise faults.too_large(f"the head has more than {limits.head_fields} fields", 431)
-        # Each line has a colon, a space and a line end beside its two words.
-        size = len(self._target) + 16 + sum(len(name) + len(value) + 4 for name, value in self._given)
-        if size > limits.head_bytes:
-            raise faults.too_large(f"the head is over {limits.head_bytes} bytes", 431)
-
-    def _check_once(self) -> tuple[Field, ...]:
-        """Refuse a second field of a name that must come once; return all of them for who wants the others."""
-        seen: set[bytes] = set()
-        for given, _ in self._given:
-            name = given.lower()
-            if name in seen and (name in _ONCE or name.startswith(_OURS)):
-                raise faults.malformed(f"the field {name.decode('latin-1')!r} is given twice")
-            seen.add(name)
-        return tuple([(name.lower(), value) for name, value in self._given])
-
-    def _check_host(self, host: bytes | None) -> None:
-        if host is None:
-            if not self._http10:
-                raise faults.malformed("the Host header is missing")
-            return
-        self._visitors.check_host(host)
-        self._host = host
-
-    def _check_target(self, host: bytes) -> None:
-        target = self._target
-        if _ORIGIN_FORM.fullmatch(target):
-            self._known = target
-            return
-        if target == b"*" and self._method == b"OPTIONS":
-            return
-        absolute = absolute_form(target)
-        # Which of two names is meant would be a guess, so they must agree.
-        if absolute is None or absolute[0].lower() != host.lower() or not _ORIGIN_FORM.fullmatch(absolute[1]):
-            raise faults.malformed("the request target is not a path of printable ASCII")
-        self._target = absolute[1]
-
-    def _check_manner(self, head: dict[bytes, bytes]) -> None:
-        """Judge the few fields that change how the message is read; most requests have none of them."""
-        if b"transfer-encoding" in head and (self._http10 or head[b"transfer-encoding"].lower() != b"chunked"):
-            raise faults.malformed("the transfer-encoding is not understood", 400 if self._http10 else 501)
-        if len(head.get(b"content-length", b"")) >= self._digits:
-            self._check_length(head[b"content-length"])
-        if b"content-encoding" in head and head[b"content-encoding"].lower() != b"identity":
-            raise faults.encoded(head[b"content-encoding"].decode("latin-1"))
-        if b"origin" in head:
-            self._visitors.check_origin(self._method, head[b"origin"], head.get(b"host", b""))
-        if b"expect" in head and not self._http10:
-            if head[b"expect"].lower() != _EXPECTED:
-                raise faults.unexpected(head[b"expect"].decode("latin-1"))
-            self.expects = True
-
-    def _check_length(self, length: bytes) -> None:
-        if int(length) > self._limits.body_bytes:
-            raise faults.too_large(f"the body is over {self._limits.body_bytes} bytes", 413)
 
 
 def _complaint(error: httptools.HttpParserError) -> Refused:

@@ -28,6 +28,9 @@ from tiercel.terms.errors import TiercelError, Unknown, WrongMethod
 __all__ = ["api_routes", "build_app"]
 
 _encode = msgspec.json.Encoder().encode
+# Part of the program like its code, and read with it: an event loop that runs must not wait for a disk.
+_DESCRIPTION = files("tiercel.app.http").joinpath("openapi.json").read_bytes()
+_PAGE = load_page()
 _NOT_FOUND, _WRONG_METHOD = 404, 405
 
 
@@ -59,7 +62,6 @@ class _Routes:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._description = files("tiercel.app.http").joinpath("openapi.json").read_bytes()
         # A scrape takes milliseconds, and one at a time is enough for anybody.
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="tiercel-metrics")
 
@@ -101,7 +103,7 @@ class _Routes:
         return Response(shown.body, headers={"content-type": shown.content_type, "x-content-type-options": "nosniff"})
 
     async def description(self, _request: Request) -> Response:
-        return Response(self._description, media_type="application/json")
+        return Response(_DESCRIPTION, media_type="application/json")
 
 
 def _listed(card: ModelCard) -> _Model:
@@ -145,7 +147,7 @@ def _page_route(path: str, file: PageFile) -> Route:
 
 def build_app(parts: Parts) -> App:
     """Return the application: for every route under our door, and for all of them on another ASGI server."""
-    routes: list[BaseRoute] = [*api_routes(parts), *[_page_route(path, file) for path, file in load_page().items()]]
+    routes: list[BaseRoute] = [*api_routes(parts), *[_page_route(path, file) for path, file in _PAGE.items()]]
 
     async def http_error(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else _NOT_FOUND

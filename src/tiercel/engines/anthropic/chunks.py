@@ -42,13 +42,13 @@ class ChunkWriter:
     def call(self, index: int, call_id: str, name: str) -> None:
         """Begin a tool call: only this first fragment of it has the id and the name."""
         self._tool(
-            b'[{"index":%d,"id":%b,"type":"function","function":{"name":%b,"arguments":""}}]'
+            b'{"index":%d,"id":%b,"type":"function","function":{"name":%b,"arguments":""}}'
             % (index, _encode(call_id), _encode(name))
         )
 
     def argue(self, index: int, text: str) -> None:
         """Add to the arguments of a call."""
-        self._tool(b'[{"index":%d,"function":{"arguments":%b}}]' % (index, _encode(text)))
+        self._tool(b'{"index":%d,"function":{"arguments":%b}}' % (index, _encode(text)))
 
     def finish(self, reason: str) -> None:
         """Say why it ended."""
@@ -59,8 +59,8 @@ class ChunkWriter:
         """Say what it cost."""
         self._sink.chunk(b'%b],"usage":%b}' % (self._head, _encode(usage)), Chunk(self._id, (), usage))
 
-    def _tool(self, calls: bytes) -> None:
-        self._put(b'{"tool_calls":%b}' % calls, Delta(tool_calls=msgspec.Raw(calls)))
+    def _tool(self, call: bytes) -> None:
+        self._put(b'{"tool_calls":[%b]}' % call, Delta(tool_calls=(msgspec.Raw(call),)))
 
     def _put(self, delta: bytes, decoded: Delta) -> None:
         self._sink.chunk(b"%b%b%b" % (self._open, delta, self._close), Chunk(self._id, (Choice(0, decoded),)))

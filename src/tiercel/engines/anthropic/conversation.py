@@ -43,8 +43,8 @@ class _Message(msgspec.Struct):
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
-    function_call: msgspec.Raw | None = None
-    audio: msgspec.Raw | None = None
+    function_call: dict[str, msgspec.Raw] | None = None
+    audio: dict[str, msgspec.Raw] | None = None
 
 
 class Turn(msgspec.Struct):

@@ -12,6 +12,7 @@ from tiercel.terms.errors import BadRequest
 __all__ = ["Output", "read_output"]
 
 _ANSWER_TOOL = "give_answer"
+NULL = msgspec.Raw(b"null")
 _ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 _JSON_ONLY = "Answer with one JSON object and nothing else: no fence, no word before or after it."
 
@@ -19,7 +20,7 @@ _JSON_ONLY = "Answer with one JSON object and nothing else: no fence, no word be
 class _Schema(msgspec.Struct):
     name: str = ""
     description: str | None = None
-    schema: msgspec.Raw | None = None
+    schema: msgspec.Raw = NULL
 
 
 class _Format(msgspec.Struct):
@@ -45,7 +46,7 @@ def read_output(raw: msgspec.Raw | None, traits: Traits) -> Output:
         return Output()
     if told.type == "json_object":
         return _by_tool(_ANY_OBJECT, None, traits)
-    if told.type != "json_schema" or told.json_schema is None or told.json_schema.schema is None:
+    if told.type != "json_schema" or told.json_schema is None or bytes(told.json_schema.schema) == b"null":
         raise BadRequest("must be text, json_object, or json_schema with a schema", param="response_format")
     schema = told.json_schema.schema
     if traits.schemas and expressible(schema):
@@ -55,7 +56,7 @@ def read_output(raw: msgspec.Raw | None, traits: Traits) -> Output:
 
 def _by_tool(schema: msgspec.Raw, description: str | None, traits: Traits) -> Output:
     members = decoded(schema, dict[str, msgspec.Raw], "response_format")
-    if not traits.forces_tools or members.get("type") != b'"object"':
+    if not traits.forces_tools or bytes(members.get("type", NULL)) != b'"object"':
         demand = _JSON_ONLY if schema is _ANY_OBJECT else f"{_JSON_ONLY} It fits this schema: {bytes(schema).decode()}"
         return Output(wanted=True, system=(text_block(demand),))
     tool: Block = {

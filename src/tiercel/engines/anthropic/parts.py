@@ -42,8 +42,8 @@ class Part(msgspec.Struct):
     refusal: str | None = None
     image_url: _Picture | str | None = None
     file: _File | None = None
-    cache_control: msgspec.Raw | None = None
-    prompt_cache_breakpoint: msgspec.Raw | None = None
+    cache_control: dict[str, msgspec.Raw] | None = None
+    prompt_cache_breakpoint: dict[str, msgspec.Raw] | None = None
 
 
 Content = str | list[Part] | None

@@ -7,7 +7,7 @@ import msgspec
 from tiercel.engines.anthropic.conversation import Conversation
 from tiercel.engines.anthropic.fields import present, sort_out
 from tiercel.engines.anthropic.output import Output, read_output
-from tiercel.engines.anthropic.parts import Block, decoded, is_string
+from tiercel.engines.anthropic.parts import Block, decoded, is_string, text_block
 from tiercel.engines.anthropic.tools import Choice, choice_of, narrowed, read_choice, read_tools, remembered
 from tiercel.engines.anthropic.traits import Traits
 from tiercel.terms.ask import Ask
@@ -51,6 +51,7 @@ class _Translator:
         self._lost: dict[str, None] = {}
         self._fields = sort_out(ask.fields, self._lost)
         self._config: Block = {}
+        self._choice = read_choice(self._fields["tool_choice"]) if "tool_choice" in self._fields else Choice()
 
     def translate(self, model: str) -> Translation:
         ask, fields = self._ask, self._fields
@@ -60,7 +61,7 @@ class _Translator:
         if ask.said and output.wanted:
             raise Unfit("this engine cannot take up an answer whose form is prescribed")
         talk = Conversation(fields["messages"])
-        talk.system += output.system
+        talk.system += [*output.system, *self._demand()]
         trimmed = talk.close(prefill=self._traits.prefill, said=ask.said)
         body: Block = {"model": model, "max_tokens": self._limit(), "messages": talk.turns}
         if talk.system:
@@ -81,6 +82,12 @@ class _Translator:
         self._lost |= talk.lost
         return Translation(body=_encode(body), dropped=tuple(self._lost), answer_tool=answer_tool, trimmed=trimmed)
 
+    def _demand(self) -> list[Block]:
+        """Ask for a call in words where the model cannot be forced to one; the answer is checked either way."""
+        if self._traits.forces_tools or self._choice.mode not in {"required", "tool"}:
+            return []
+        return [text_block(f"Answer by calling {self._choice.name or 'one of the tools'}, not in words.")]
+
     def _limit(self) -> int:
         for name in ("max_completion_tokens", "max_tokens"):
             if name in self._fields:
@@ -93,7 +100,7 @@ class _Translator:
     def _tools(self, body: Block, talk: Conversation, output: Output) -> str:
         """Offer the tools; return the name of ours when the answer is to come through it."""
         fields, forces = self._fields, self._traits.forces_tools
-        chosen = read_choice(fields["tool_choice"]) if "tool_choice" in fields else Choice()
+        chosen = self._choice
         offered = narrowed(read_tools(fields.get("tools"), self._lost), chosen, forces=forces)
         parallel = "parallel_tool_calls" not in fields or decoded(
             fields["parallel_tool_calls"], bool, "parallel_tool_calls"

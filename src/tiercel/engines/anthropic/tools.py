@@ -12,6 +12,7 @@ from tiercel.terms.errors import BadRequest
 
 __all__ = ["Choice", "choice_of", "narrowed", "read_choice", "read_tools", "remembered"]
 
+NULL = msgspec.Raw(b"null")
 OBJECT = msgspec.Raw(b'"object"')
 _KINDS = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 ANYTHING = msgspec.Raw(b'{"type":"object"}')
@@ -20,7 +21,7 @@ ANYTHING = msgspec.Raw(b'{"type":"object"}')
 class _Function(msgspec.Struct):
     name: str
     description: str | None = None
-    parameters: msgspec.Raw | None = None
+    parameters: msgspec.Raw = NULL
     strict: bool | None = None
 
 
@@ -113,15 +114,15 @@ def _tool(tool: _Tool, where: str, lost: dict[str, None]) -> Block:
         block["description"] = function.description
     block["input_schema"] = _schema(function.parameters, f"{where}.function.parameters")
     if function.strict:
-        if function.parameters is not None and expressible(function.parameters):
+        if expressible(function.parameters):
             block["strict"] = True
         else:
             lost["tools.strict"] = None
     return block
 
 
-def _schema(parameters: msgspec.Raw | None, where: str) -> msgspec.Raw:
-    if parameters is None:
+def _schema(parameters: msgspec.Raw, where: str) -> msgspec.Raw:
+    if bytes(parameters) == b"null":
         return ANYTHING
     members = decoded(parameters, dict[str, msgspec.Raw], where)
     if "type" in members:

@@ -32,16 +32,34 @@ class Times:
 class Attempt:
     """Runs an engine under one timer, which is moved lazily: a chunk costs a note of the time and nothing else.
 
-    It is the engine's sink. ``on_content`` is asked once, just before the first content is shown, whether this attempt
-    is the one that answers; a rival may have been quicker.
+    It is the engine's sink. ``claim`` is asked once, just before the first content is shown, whether this attempt is the
+    one that answers; a rival may have been quicker.
     """
 
-    def __init__(self, ask: Ask, clock: Clock, times: Times, show: Show | None, on_content: Callable[[], bool]) -> None:
+    __slots__ = (
+        "_armed_s",
+        "_ask",
+        "_claim",
+        "_clock",
+        "_last_s",
+        "_late",
+        "_preamble",
+        "_show",
+        "_tap",
+        "_task",
+        "_timer",
+        "_times",
+        "content",
+        "first_took_s",
+        "started_s",
+    )
+
+    def __init__(self, ask: Ask, clock: Clock, times: Times, show: Show | None, claim: Callable[[], bool] | None) -> None:
         self._ask = ask
         self._clock = clock
         self._times = times
         self._show = show
-        self._on_content = on_content
+        self._claim = claim
         self._late: Late | None = None
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -55,10 +73,11 @@ class Attempt:
 
     async def run(self, engine: Engine) -> Answer:
         """Return the engine's answer, or raise what it raised, or ``Late`` when a moment passed first."""
-        task = self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = self._task = asyncio.current_task(loop)
         assert task is not None  # noqa: S101 - a coroutine that runs has a task
         cancelling = task.cancelling()
-        self._arm(asyncio.get_running_loop(), self._due_s(), self.started_s)
+        self._arm(loop, self._due_s(), self.started_s)
         try:
             return await engine.answer(self._ask, Deadline(self._times.end_s, self._clock), self)
         except asyncio.CancelledError:
@@ -73,7 +92,7 @@ class Attempt:
 
     def flush(self) -> None:
         """Show what was kept back although nothing was said: the engine ended its turn in silence, and cleanly."""
-        if self._show is not None and not self.content and self._on_content():
+        if self._show is not None and not self.content and self._claims():
             self.content = True
             self._show_preamble(self._show)
 
@@ -93,7 +112,7 @@ class Attempt:
         if has_content(chunk):
             self._progress()
             if not self.content:
-                if not self._on_content():
+                if not self._claims():
                     self._show = None
                     return
                 self.content = True
@@ -117,6 +136,9 @@ class Attempt:
     def _resumed(self) -> None:
         self._progress()
         self._tighten()
+
+    def _claims(self) -> bool:
+        return self._claim is None or self._claim()
 
     # -- the clock
 

@@ -63,12 +63,17 @@ class Chain:
             if rung.name == raced or self._too_late_for(rung, below, run):
                 continue
             if rung.hedge_after_s > 0 and below is not None and below.kind == "model":
-                won, both = await race(self, rung, below, run)
+                won, both = await race(self, (rung, below), run, rungs[-1])
                 raced = below.name if both else ""
-            else:
-                won = await self._climb(rung, run, rungs[-1])
-            if won is not None:
-                return won
+                if won is not None:
+                    return won
+                continue
+            again = True
+            while again:
+                try:
+                    return Won(await self.attempt(rung, run, rungs[-1]), rung)
+                except Unavailable as failure:
+                    again = self._worth_again(rung, run, failure)
         raise self._exhausted(run)
 
     async def attempt(self, rung: Rung, run: Run, last: Rung, claim: Callable[[], bool] | None = None) -> Answer:
@@ -85,7 +90,8 @@ class Chain:
         except Unavailable as failure:
             run.fail(rung.name, failure, 0.0)
             raise
-        attempt = Attempt(ask, self._clock, self._times(rung, run, last), run.show, _Claim(rung, run, claim))
+        claims = None if run.show is None else _Claim(rung, run, claim)
+        attempt = Attempt(ask, self._clock, self._times(rung, run, last), run.show, claims)
         try:
             answer = await attempt.run(engine)
             _check(run, attempt, answer)
@@ -96,6 +102,8 @@ class Chain:
                 self._health.failed(rung.name, failure, fair=_fair(failure, rung, took_s), probe=probe)
             self._on_attempt(rung.name, outcome_of(failure), took_s)
             run.fail(rung.name, failure, took_s)
+            if run.show is not None:
+                run.show.cut()
             raise
         except BaseException:
             # The caller's own mistake, or its leaving, says nothing about the engine.
@@ -117,22 +125,11 @@ class Chain:
         """Take one extra attempt out of the purse."""
         return self._extra.spend()
 
-    async def _climb(self, rung: Rung, run: Run, last: Rung) -> Won | None:
-        """Try one rung, and once more after a passing failure where only something lesser would follow."""
-        for again in (False, True):
-            try:
-                return Won(await self.attempt(rung, run, last), rung)
-            except Unavailable as failure:
-                if run.show is not None:
-                    run.show.cut()
-                if again or not self._worth_again(rung, run, failure):
-                    return None
-        return None
-
     def _worth_again(self, rung: Rung, run: Run, failure: Unavailable) -> bool:
+        """Whether a rung gets one more try: a passing failure, where only something lesser would follow."""
         if not rung.retry or not isinstance(failure, EngineFailed) or failure.failure not in PASSING:
             return False
-        if failure.retry_after_s or run.begun:
+        if failure.retry_after_s or run.begun or sum(tried.rung == rung.name for tried in run.tried) > 1:
             return False
         left_s = run.budget.start_s + rung.until_s - self._clock.now_s()
         return left_s > max(rung.usual_s, 0.0) and self._extra.spend()

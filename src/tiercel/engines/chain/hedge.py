@@ -41,14 +41,15 @@ class _Race:
         return self.winner == runner
 
 
-async def race(tries: Tries, first: Rung, second: Rung, run: Run) -> tuple[Won | None, bool]:
+async def race(tries: Tries, pair: tuple[Rung, Rung], run: Run, last: Rung) -> tuple[Won | None, bool]:
     """Return the answer of whichever engine came first, if any did, and whether the second one was started."""
     state = _Race()
     loop = asyncio.get_running_loop()
 
     def start(runner: int, rung: Rung) -> None:
-        state.tasks.append(loop.create_task(tries.attempt(rung, run, second, lambda: state.claim(runner))))
+        state.tasks.append(loop.create_task(tries.attempt(rung, run, last, lambda: state.claim(runner))))
 
+    first, second = pair
     start(0, first)
     try:
         await asyncio.wait(state.tasks, timeout=first.hedge_after_s)
@@ -61,12 +62,12 @@ async def race(tries: Tries, first: Rung, second: Rung, run: Run) -> tuple[Won |
         await asyncio.gather(*state.tasks, return_exceptions=True)
     both = len(state.tasks) > 1
     if both and runner is not None:
-        loser = (first, second)[1 - runner].name
+        loser = pair[1 - runner].name
         if not any(tried.rung == loser for tried in run.tried):
             run.note(loser, "lost_race")
     if runner is None:
         return None, both
-    return Won(state.tasks[runner].result(), (first, second)[runner]), both
+    return Won(state.tasks[runner].result(), pair[runner]), both
 
 
 async def _first_answer(state: _Race) -> int | None:

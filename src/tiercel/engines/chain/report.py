@@ -57,7 +57,7 @@ def report_of(run: Run, rung: Rung, *, cost: float | None, counted_by_us: bool =
 def served_by(won: Won, run: Run, spec: EngineSpec) -> Served:
     """Return the reply of a run that was won."""
     usage = won.answer.usage or (run.show.usage if run.show is not None else None)
-    counted_by_us = usage is None
+    counted_by_us = usage is None or won.rung.kind != "model"
     if usage is None:
         usage = _count(run, won)
     cost = _cost(run, usage, spec)

@@ -18,7 +18,10 @@ __all__ = ["Keeper", "Link", "Stale"]
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
 MAX_INTERIM = 8
-READ = frozenset((b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"retry-after"))
+READ = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding", b"retry-after")
+# As servers write them, so that a header that we read costs one look-up, and any other one and a comparison of lengths.
+NAMES = {spelling: name.decode() for name in READ for spelling in (name, name.title())}
+LENGTHS = frozenset(map(len, READ))
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -74,7 +77,7 @@ class Link(asyncio.Protocol):
             raise Stale
         self._reset()
         self._feed = feed
-        waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
         self._waiter = waiter
         transport.write(request)
         try:
@@ -96,6 +99,7 @@ class Link(asyncio.Protocol):
         """Remember the transport."""
         # A cast and no check: uvloop's transports do not descend from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; bytes that nobody asked for end the connection."""
@@ -142,9 +146,11 @@ class Link(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the few headers that an adapter reads."""
         self._fields += 1
-        lower = name.lower()
-        if lower in READ:
-            self._headers[lower.decode("ascii")] = value.decode("latin-1")
+        known = NAMES.get(name)
+        if known is None and len(name) in LENGTHS:
+            known = NAMES.get(name.lower())
+        if known is not None:
+            self._headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Decide where the body goes."""

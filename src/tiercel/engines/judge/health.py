@@ -59,6 +59,10 @@ class Health:
         self._records = {name: _Record() for name in names}
         self._views: dict[str, EngineView] = {name: EngineView(name=name) for name in self._records}
         self._on_change = on_change
+        # Grows with every change of the view.
+        self.version = 0
+        # How many engines have a tripped breaker.
+        self.troubled = 0
 
     @property
     def view(self) -> View:
@@ -88,11 +92,13 @@ class Health:
         record.window.see(self._clock.now_s(), failed=False)
         changed = record.speed.see(size, took_s)
         if record.breakers and (probe or not record.tripped):
-            for failure in record.tripped:
-                self._tell(name, failure, is_open=False)
+            if record.tripped:
+                self.troubled -= 1
+                for failure in record.tripped:
+                    self._tell(name, failure, is_open=False)
+                record.tripped.clear()
+                changed = True
             record.breakers.clear()
-            record.tripped.clear()
-            changed = True
         if changed:
             self._refresh(name)
 
@@ -116,6 +122,7 @@ class Health:
         self._release(record, probe=probe)
         if is_open:
             if not was_open:
+                self.troubled += not record.tripped
                 record.tripped.append(kind)
                 self._tell(name, kind, is_open=True)
             self._refresh(name)
@@ -160,6 +167,7 @@ class Health:
                 record.breakers[failure].probing = False
 
     def _refresh(self, name: str) -> None:
+        self.version += 1
         record = self._records[name]
         worst, until_s = "", 0.0
         for failure in record.tripped:

@@ -9,6 +9,8 @@ __all__ = ["Speed"]
 REMEMBERED = 64
 # A median moves slowly; computing it at every answer would cost more than it tells.
 REFRESH_EVERY = 8
+# A change smaller than this decides nothing, and everything that rests on the old value stays good.
+WORTH_TELLING = 0.05
 
 
 class Speed:
@@ -29,7 +31,11 @@ class Speed:
             ring[seen % REMEMBERED] = took_s
         if seen >= REFRESH_EVERY and seen % REFRESH_EVERY:
             return False
+        median_s = sorted(ring)[len(ring) // 2]
+        known_s = self.p50_s[size]
+        if abs(median_s - known_s) <= WORTH_TELLING * known_s:
+            return False
         fresh = list(self.p50_s)
-        fresh[size] = sorted(ring)[len(ring) // 2]
+        fresh[size] = median_s
         self.p50_s = tuple(fresh)
         return True

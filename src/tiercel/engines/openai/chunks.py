@@ -67,7 +67,7 @@ def _without_empty_finish(payload: bytes) -> bytes:
     whole = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
     choices = msgspec.json.decode(whole["choices"], type=list[dict[str, msgspec.Raw]])
     for choice in choices:
-        if choice.get("finish_reason") == b'""':
+        if bytes(choice.get("finish_reason", b"")) == b'""':
             choice["finish_reason"] = msgspec.Raw(b"null")
     whole["choices"] = msgspec.Raw(msgspec.json.encode(choices))
     return msgspec.json.encode(whole)

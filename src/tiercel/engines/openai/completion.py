@@ -13,8 +13,8 @@ __all__ = ["read_completion", "read_embeddings"]
 class _Message(msgspec.Struct):
     role: str | None = None
     content: str | None = None
-    tool_calls: msgspec.Raw | None = None
-    function_call: msgspec.Raw | None = None
+    tool_calls: list[msgspec.Raw] | None = None
+    function_call: dict[str, msgspec.Raw] | None = None
     refusal: str | None = None
 
     @property
@@ -30,7 +30,7 @@ class _Choice(msgspec.Struct):
 class _Completion(msgspec.Struct):
     choices: list[_Choice]
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: dict[str, msgspec.Raw] | str | None = None
 
 
 class _Vector(msgspec.Struct):
@@ -56,11 +56,14 @@ def read_completion(body: bytes) -> Answer:
         raise EngineFailed("server_error", "an error with status 200")
     if not seen.choices:
         raise EngineFailed("malformed", "the reply has no choices")
-    if any(choice.message.role is None or not choice.finish_reason for choice in seen.choices):
-        body = _repair(body)
-    first = seen.choices[0]
-    blank = first.message.blank and all(choice.message.blank for choice in seen.choices)
-    return Answer(body=body, usage=seen.usage, finish=first.finish_reason or "stop", blank=blank)
+    blank = True
+    for choice in seen.choices:
+        if choice.message.role is None or not choice.finish_reason:
+            body = _repair(body)
+            break
+    for choice in seen.choices:
+        blank = blank and choice.message.blank
+    return Answer(body=body, usage=seen.usage, finish=seen.choices[0].finish_reason or "stop", blank=blank)
 
 
 def read_embeddings(body: bytes) -> Answer:
@@ -80,10 +83,10 @@ def _repair(body: bytes) -> bytes:
     choices = msgspec.json.decode(whole["choices"], type=list[dict[str, msgspec.Raw]])
     for choice in choices:
         message = msgspec.json.decode(choice["message"], type=dict[str, msgspec.Raw])
-        if message.get("role", b"null") == b"null":
+        if bytes(message.get("role", b"null")) == b"null":
             message = {"role": msgspec.Raw(b'"assistant"'), **{k: v for k, v in message.items() if k != "role"}}
         choice["message"] = msgspec.Raw(msgspec.json.encode(message))
-        if choice.get("finish_reason", b"null") in {b"null", b'""'}:
+        if bytes(choice.get("finish_reason", b"null")) in {b"null", b'""'}:
             choice["finish_reason"] = msgspec.Raw(b'"tool_calls"' if "tool_calls" in message else b'"stop"')
     whole["choices"] = msgspec.Raw(msgspec.json.encode(choices))
     return msgspec.json.encode(whole)
