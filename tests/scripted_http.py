@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tiercel.engines.http.port import Feed, Reply
@@ -51,9 +53,17 @@ class ScriptedHttp:
         return body
 
 
-def chat(*, stream: bool = False, said: str = "", shape: Shape = "text", **fields: object) -> Ask:
+def chat(
+    told: Mapping[str, object] | None = None,
+    /,
+    *,
+    stream: bool = False,
+    said: str = "",
+    shape: Shape = "text",
+    **more: object,
+) -> Ask:
     """Return a request with these fields; without messages the user says hello."""
-    fields = {"messages": [{"role": "user", "content": "Hello!"}], **fields}
+    fields = {"messages": [{"role": "user", "content": "Hello!"}], **(told or {}), **more}
     raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
     return Ask(
         id="test-1",

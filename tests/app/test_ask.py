@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.terminal import Run
+from app.terminal import Run, Spawn
 from tiercel.app.cli.paint import clean
 from tiercel.engines.rehearsal.server import Stage
 
@@ -119,6 +119,13 @@ def test_what_answers_there_and_is_no_tiercel_is_an_error(run: Run, stage: Stage
     ran = run("ask", "hi", "--url", f"{stage.origin}/as/{part}", "--no-stream")
     assert ran.code == 1
     assert told in ran.err
+
+
+def test_a_terminal_that_cannot_show_a_word_shows_a_mark_instead(spawn: Spawn) -> None:
+    environ = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    out, err = spawn("ask", "a wolf attacks", "-t", "gold", "--url", NOBODY, environ=environ).communicate(timeout=10)
+    assert out.startswith("attack\ngold ? policy ? ")
+    assert "Traceback" not in err
 
 
 def test_words_of_strangers_cannot_command_the_terminal() -> None:

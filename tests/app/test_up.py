@@ -55,6 +55,21 @@ def test_it_ends_cleanly_and_leaves_the_port_free(spawn: Spawn, sign: signal.Sig
     socket.create_server(("127.0.0.1", port)).close()
 
 
+def test_a_person_is_greeted_and_what_is_logged_goes_elsewhere(spawn: Spawn) -> None:
+    process = spawn("up", "--port", "0", "--no-open")
+    assert process.stdout is not None
+    greeted = ""
+    while "tiercel config explain" not in greeted:
+        line = process.stdout.readline()
+        assert line, greeted
+        greeted += line
+    assert "Tiercel is up at http://127.0.0.1:" in greeted
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert all(line.startswith("{") for line in err.splitlines())
+
+
 def test_a_taken_port_is_explained_when_tiercel_has_it(run: Run, server: str) -> None:
     port = server.rpartition(":")[2]
     ran = run("up", "--port", port)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from contracts.host import trusting
 from contracts.http_contract import PATIENCE_S, HttpContract
-
 from tiercel.engines.http.plain import PlainHttp
 from tiercel.engines.http.port import Http
 from tiercel.engines.http.tls import TlsHttp

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import get_type_hints
 
 import msgspec
 import pytest
 from openai.types.chat import completion_create_params
-from scripted_http import chat
 
+from scripted_http import chat
 from tiercel.engines.anthropic.fields import FIELDS
 from tiercel.engines.anthropic.request import DEFAULT_MAX_TOKENS, translate
 from tiercel.engines.anthropic.traits import Traits
-from tiercel.terms.ask import Ask
 from tiercel.terms.errors import BadRequest, Unfit
 
 NEW = "claude-sonnet-5"
@@ -25,7 +25,12 @@ PARAMETERS = {"type": "object", "properties": {"wide": {"type": "boolean"}}, "re
 STRICT = {**PARAMETERS, "additionalProperties": False}
 TOOL = {"type": "function", "function": {"name": "open_gate", "description": "Opens.", "parameters": PARAMETERS}}
 OTHER = {"type": "function", "function": {"name": "close_gate"}}
-SCHEMA = {"type": "object", "properties": {"mood": {"enum": ["calm"]}}, "required": ["mood"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"mood": {"enum": ["calm"]}},
+    "required": ["mood"],
+    "additionalProperties": False,
+}
 LOOSE = {"type": "object", "properties": {"mood": {"type": "string", "maxLength": 9}}}
 
 # A value of every field that asks for something.
@@ -75,20 +80,14 @@ SAMPLES: dict[str, object] = {
 ELSEWHERE = {"model", "stream", "stream_options", "tiercel"}
 
 
-def sent(engine: str = NEW, /, said: str = "", **fields: object) -> dict[str, object]:
-    ask = ask_with(fields, said)
+def sent(engine: str = NEW, told: Mapping[str, object] | None = None, /, **more: object) -> dict[str, object]:
+    ask = chat({**(told or {}), **more})
     body: dict[str, object] = msgspec.json.decode(translate(ask, engine, Traits.of(engine)).body)
     return body
 
 
-def dropped(engine: str = NEW, /, **fields: object) -> set[str]:
-    return set(translate(ask_with(fields), engine, Traits.of(engine)).dropped)
-
-
-def ask_with(fields: dict[str, object], said: str = "") -> Ask:
-    ask = chat(said=said)
-    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    return msgspec.structs.replace(ask, fields={**ask.fields, **raw})
+def dropped(engine: str = NEW, told: Mapping[str, object] | None = None, /, **more: object) -> set[str]:
+    return set(translate(chat({**(told or {}), **more}), engine, Traits.of(engine)).dropped)
 
 
 def test_every_field_that_openais_client_can_send_has_a_fate() -> None:
@@ -100,23 +99,27 @@ def test_every_field_that_openais_client_can_send_has_a_fate() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.fate == "mapped" and name not in ELSEWHERE])
+@pytest.mark.parametrize(
+    "name", [name for name, field in FIELDS.items() if field.fate == "mapped" and name not in ELSEWHERE]
+)
 def test_a_mapped_field_changes_what_is_sent_or_is_named(name: str, model: str) -> None:
     base = {"tools": [TOOL]} if name in {"tool_choice", "parallel_tool_calls"} else {}
-    assert sent(model, **{**base, name: SAMPLES[name]}) != sent(model, **base) or name in dropped(model, **{name: SAMPLES[name]})
+    assert sent(model, {**base, name: SAMPLES[name]}) != sent(model, base) or name in dropped(
+        model, **{name: SAMPLES[name]}
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.fate == "refused"])
 def test_a_refused_field_is_named_by_its_error(name: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        sent(**{name: SAMPLES[name]})
+        sent(NEW, {name: SAMPLES[name]})
     assert caught.value.param == name
 
 
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.fate == "dropped"])
 def test_a_dropped_field_is_named_and_leaves_no_trace(name: str) -> None:
-    assert dropped(**{name: SAMPLES[name]}) == {name}
-    assert sent(**{name: SAMPLES[name]}) == sent()
+    assert dropped(NEW, {name: SAMPLES[name]}) == {name}
+    assert sent(NEW, {name: SAMPLES[name]}) == sent()
 
 
 def test_an_unknown_field_is_dropped_by_its_name() -> None:
@@ -129,8 +132,8 @@ def test_null_asks_for_nothing(name: str) -> None:
         with pytest.raises(BadRequest):
             sent(messages=None)
     else:
-        assert dropped(**{name: None}) == set()
-        assert sent(**{name: None}) == sent()
+        assert dropped(NEW, {name: None}) == set()
+        assert sent(NEW, {name: None}) == sent()
 
 
 @pytest.mark.parametrize(
@@ -139,8 +142,8 @@ def test_null_asks_for_nothing(name: str) -> None:
     + [("temperature", 1), ("top_p", 1.0), ("response_format", {"type": "text"}), ("frequency_penalty", 0.0)],
 )
 def test_a_value_that_asks_for_the_usual_is_neither_sent_nor_named(name: str, value: object) -> None:
-    assert dropped(**{name: value}) == set()
-    assert sent(**{name: value}) == sent()
+    assert dropped(NEW, {name: value}) == set()
+    assert sent(NEW, {name: value}) == sent()
 
 
 def test_the_limit_of_tokens_is_the_callers_or_a_default() -> None:
@@ -172,7 +175,7 @@ def test_the_limit_of_tokens_is_the_callers_or_a_default() -> None:
 )
 def test_a_field_of_the_wrong_form_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(BadRequest) as caught:
-        sent(**{name: value})
+        sent(NEW, {name: value})
     assert caught.value.param is not None
     assert caught.value.param.startswith(name)
 
@@ -214,7 +217,10 @@ def test_effort_is_the_nearest_that_the_model_knows(model: str, effort: str, con
     assert dropped(model, reasoning_effort=effort) == set()
 
 
-@pytest.mark.parametrize(("model", "effort"), [(OLD, "high"), (RESTLESS, "none"), ("claude-fable-5", "none"), (STRANGER, "low"), (NEW, "huge")])
+@pytest.mark.parametrize(
+    ("model", "effort"),
+    [(OLD, "high"), (RESTLESS, "none"), ("claude-fable-5", "none"), (STRANGER, "low"), (NEW, "huge")],
+)
 def test_effort_that_a_model_cannot_spend_is_dropped_by_name(model: str, effort: str) -> None:
     assert dropped(model, reasoning_effort=effort) == {"reasoning_effort"}
 
@@ -238,7 +244,9 @@ def test_a_service_tier_that_does_not_exist_there_is_dropped() -> None:
 
 
 def test_options_of_a_stream_that_we_do_not_know_are_named() -> None:
-    assert dropped(stream_options={"include_usage": True, "include_obfuscation": True}) == {"stream_options.include_obfuscation"}
+    assert dropped(stream_options={"include_usage": True, "include_obfuscation": True}) == {
+        "stream_options.include_obfuscation"
+    }
 
 
 def test_tools_go_through_with_their_schemas_byte_for_byte() -> None:
@@ -248,7 +256,9 @@ def test_tools_go_through_with_their_schemas_byte_for_byte() -> None:
 
 
 def test_a_tool_without_parameters_takes_an_object() -> None:
-    tools = sent(tools=[OTHER, {"type": "function", "function": {"name": "g", "parameters": {"properties": {}}}}])["tools"]
+    tools = sent(tools=[OTHER, {"type": "function", "function": {"name": "g", "parameters": {"properties": {}}}}])[
+        "tools"
+    ]
     assert tools == [
         {"name": "close_gate", "input_schema": {"type": "object"}},
         {"name": "g", "input_schema": {"type": "object", "properties": {}}},
@@ -333,7 +343,9 @@ def test_a_schema_and_tools_leave_the_model_the_choice_between_them() -> None:
 
 
 def test_a_forced_tool_leaves_no_room_for_an_answer_by_tool() -> None:
-    translation = translate(chat(response_format={"type": "json_object"}, tools=[TOOL], tool_choice="required"), NEW, Traits.of(NEW))
+    translation = translate(
+        chat(response_format={"type": "json_object"}, tools=[TOOL], tool_choice="required"), NEW, Traits.of(NEW)
+    )
     assert translation.answer_tool == ""
 
 
@@ -346,7 +358,10 @@ def test_tools_that_are_only_remembered_are_defined_and_forbidden() -> None:
             {"role": "tool", "tool_call_id": "c1", "content": "a gate"},
         ]
     )
-    assert (body["tools"], body["tool_choice"]) == ([{"name": "look", "input_schema": {"type": "object"}}], {"type": "none"})
+    assert (body["tools"], body["tool_choice"]) == (
+        [{"name": "look", "input_schema": {"type": "object"}}],
+        {"type": "none"},
+    )
 
 
 def test_an_embedding_is_another_engines_work() -> None:
@@ -356,7 +371,7 @@ def test_an_embedding_is_another_engines_work() -> None:
 
 def test_an_answer_of_prescribed_form_is_not_taken_up_in_the_middle() -> None:
     with pytest.raises(Unfit):
-        sent(said='{"mood":', response_format=by_schema(SCHEMA))
+        translate(chat(said='{"mood":', response_format=by_schema(SCHEMA)), NEW, Traits.of(NEW))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,15 @@ def test_an_answer_that_fits_draws_no_complaint() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "Well met.", '{"mood":"calm"}', '{"mood":"glad","line":""}', '["mood"]', '{"mood":"calm","line":"x",}', "\ud800"],
+    [
+        "",
+        "Well met.",
+        '{"mood":"calm"}',
+        '{"mood":"glad","line":""}',
+        '["mood"]',
+        '{"mood":"calm","line":"x",}',
+        "\ud800",
+    ],
 )
 def test_an_answer_that_does_not_fit_draws_one(answer: str) -> None:
     assert compiled(raw(LINE)).complaint(answer)
@@ -55,7 +63,16 @@ def test_a_complaint_names_the_place_in_the_schema_and_none_of_the_words() -> No
 
 @pytest.mark.parametrize(
     "schema",
-    [b'{"type":"strin"}', b"[]", b'{"type":', b"7", b'{"pattern":"("}', b'{"a":"\xff"}', b'{"not":' * 5000, b'{"minimum":"x"}'],
+    [
+        b'{"type":"strin"}',
+        b"[]",
+        b'{"type":',
+        b"7",
+        b'{"pattern":"("}',
+        b'{"a":"\xff"}',
+        b'{"not":' * 5000,
+        b'{"minimum":"x"}',
+    ],
 )
 def test_what_is_no_schema_is_the_callers_mistake(schema: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
@@ -65,7 +82,15 @@ def test_what_is_no_schema_is_the_callers_mistake(schema: bytes) -> None:
 
 @pytest.mark.parametrize(
     "reference",
-    ["http://127.0.0.1:9/x", "file:///etc/passwd", "other.json", "#anchor", "#/$defs/missing", "http://json-schema.org/draft-07/schema#", 7],
+    [
+        "http://127.0.0.1:9/x",
+        "file:///etc/passwd",
+        "other.json",
+        "#anchor",
+        "#/$defs/missing",
+        "http://json-schema.org/draft-07/schema#",
+        7,
+    ],
 )
 def test_a_schema_refers_to_nothing_but_itself(reference: object) -> None:
     with pytest.raises(BadRequest):
@@ -121,7 +146,7 @@ def test_an_answer_too_deep_for_a_schema_that_multiplies_is_not_checked_but_turn
     assert "too large" in twins.complaint(nested(40))
 
 
-SCHEMAS = st.deferred(
+SCHEMAS: st.SearchStrategy[dict[str, object]] = st.deferred(
     lambda: st.one_of(
         st.just({"type": "string"}),
         st.just({"$ref": "#/$defs/a"}),
@@ -133,8 +158,14 @@ SCHEMAS = st.deferred(
 )
 
 
-@given(root=SCHEMAS, part=SCHEMAS, answer=st.recursive(st.just("x"), lambda v: st.fixed_dictionaries({"n": v}) | st.lists(v, max_size=3)))
-def test_every_schema_is_either_refused_or_checked_with_bounded_work(root: object, part: object, answer: object) -> None:
+@given(
+    root=SCHEMAS,
+    part=SCHEMAS,
+    answer=st.recursive(st.just("x"), lambda v: st.fixed_dictionaries({"n": v}) | st.lists(v, max_size=3)),
+)
+def test_every_schema_is_either_refused_or_checked_with_bounded_work(
+    root: object, part: object, answer: object
+) -> None:
     schema = {"$defs": {"a": part}, "allOf": [root]}
     try:
         weigher = Weigher(schema)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import cast
 
 import pytest
+
 from contracts.host import chunked, json_reply, opened_host, stream_head, trusting
 from scripted_http import soon
-
 from tiercel.engines.http.plain import PlainHttp
 from tiercel.engines.http.port import Http
 from tiercel.engines.http.tls import TlsHttp
@@ -25,7 +26,7 @@ class Socket:
         self.nodelay = 0
 
     def opened(self, tap: Tap) -> None:
-        held = cast("socket.socket", tap.get_extra_info("socket"))  # type: ignore[attr-defined]  # pyright: ignore
+        held: socket.socket = cast("asyncio.Transport", tap).get_extra_info("socket")
         self.nodelay = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     def feed(self, data: bytes) -> None:
@@ -73,9 +74,11 @@ def test_an_address_without_tls_is_refused_before_anything_is_sent(address: str)
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_small_requests_leave_at_once(tls: bool) -> None:  # noqa: FBT001 - a parameter of the test
+async def test_small_requests_leave_at_once(tls: bool) -> None:
     async with opened_host(stream_head() + chunked(b"data: {}\n\n") + b"0\r\n\r\n", tls=tls) as host:
-        http: Http = TlsHttp(host.url, connect_s=10.0, verify=trusting()) if tls else PlainHttp(host.url, connect_s=10.0)
+        http: Http = (
+            TlsHttp(host.url, connect_s=10.0, verify=trusting()) if tls else PlainHttp(host.url, connect_s=10.0)
+        )
         seen = Socket()
         await http.send("POST", "/", b"{}", soon(), seen)
         await http.aclose()

@@ -103,7 +103,7 @@ def test_the_error_says_which_of_four_things_it_was() -> None:
     with pytest.raises(Exhausted) as deadline:
         silent.run(silent.ask(an_ask(model="a", wishes=Wishes(total_ms=100))))
     with pytest.raises(Exhausted) as policy:
-        house.run(house.ask(msgspec.structs.replace(an_ask(), shape="schema", n=2, kind="embed")))
+        house.run(house.ask(msgspec.structs.replace(an_ask(), shape="embedding", kind="embed")))
     with pytest.raises(Shed) as shed:
         full.run(full.ask(an_ask()))
 

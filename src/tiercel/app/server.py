@@ -74,6 +74,7 @@ async def serve(loaded: Loaded, ready: Callable[[], None], door: socket.socket |
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         date_header=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 from tiercel.engines.chain.run import Run
 from tiercel.flow import Served
 from tiercel.telemetry.logs import Logger
@@ -10,7 +11,7 @@ from tiercel.telemetry.product import SKIPS, Fate, ProductMeters
 from tiercel.terms.ask import Ask
 from tiercel.terms.errors import Late, Refused, TiercelError, Unavailable
 
-__all__ = ["MeteredTally"]
+__all__ = ["MeteredTally", "fate_of"]
 
 
 class MeteredTally:
@@ -30,7 +31,7 @@ class MeteredTally:
             report.tier,
             seconds,
             max(0.0, seconds - run.engine_s),
-            max(0.0, now_s - run.budget.total.at_s),
+            max(0.0, now_s - run.budget.end_s),
             run.first_s,
         )
         if served.usage is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from tiercel.engines.rehearsal.modes import Mode
@@ -27,6 +26,8 @@ class Play:
     __slots__ = (
         "began_s",
         "engine",
+        "first_s",
+        "k",
         "mode",
         "number",
         "over_s",
@@ -46,6 +47,9 @@ class Play:
         self.began_s = began_s
         # How many pieces of the answer a good reply has.
         self.pieces = 0
+        # After how many of them the fault comes, and how long the first one takes.
+        self.k = 0
+        self.first_s = 0.0
         self.prompt_tokens = 0
         # Whether the reply states its tokens.
         self.usage = True
@@ -92,6 +96,7 @@ class Case:
         "error",
         "fate",
         "first_by_s",
+        "fresh",
         "last_resort",
         "left_s",
         "models",
@@ -119,7 +124,9 @@ class Case:
         self.named = False
         self.most_tries = 0
         # Engines whose breaker was not closed when it began.
-        self.shut: Mapping[str, str] = {}
+        self.shut: frozenset[str] = frozenset()
+        # Engines whose last attempt before it was a good answer.
+        self.fresh: frozenset[str] = frozenset()
         self.tries: list[Try] = []
         self.open_tries = 0
         self.seat: Seat | None = None

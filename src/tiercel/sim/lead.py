@@ -78,6 +78,7 @@ class Lead(Player):
         self._number = number = _number_in(heard.body)
         play = Play(venue.actor.role.name, int(number), part.mode, venue.loop.time())
         play.pieces = part.chunks
+        play.k, play.first_s = part.k, part.head_s + part.first_s
         play.prompt_tokens = part.prompt_tokens
         play.usage = not asked.stream or asked.include_usage or asked.place == "messages"
         play.retry_after_s = float(math.ceil(part.retry_after_s)) if part.mode in _WAITS else 0.0

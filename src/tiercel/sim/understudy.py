@@ -43,6 +43,7 @@ _AT_THE_HEAD: Final = frozenset(
         Mode.HANGUP,
         Mode.REFUSE,
         Mode.HTML,
+        Mode.SILENT,
     }
 )
 
@@ -89,6 +90,7 @@ class Understudy:
     def _heard(self, ask: Ask, part: Part) -> Play:
         play = Play(self.name, int(ask.id), part.mode, self._loop.time())
         play.pieces = part.chunks
+        play.k, play.first_s = part.k, part.head_s + part.first_s
         play.prompt_tokens = part.prompt_tokens
         play.retry_after_s = float(math.ceil(part.retry_after_s)) if part.mode in _WAITS else 0.0
         self._chronicle.heard(play)

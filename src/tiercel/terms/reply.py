@@ -8,7 +8,19 @@ import msgspec
 
 from tiercel.terms.ask import Tier
 
-__all__ = ["Answer", "Choice", "Chunk", "Delta", "Outcome", "Report", "RungKind", "Tried", "Usage"]
+__all__ = [
+    "Answer",
+    "Choice",
+    "Chunk",
+    "CompletionDetails",
+    "Delta",
+    "Outcome",
+    "PromptDetails",
+    "Report",
+    "RungKind",
+    "Tried",
+    "Usage",
+]
 
 RungKind = Literal["model", "cache", "template", "policy"]
 

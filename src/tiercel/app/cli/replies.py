@@ -13,6 +13,7 @@ from tiercel.terms.clock import Clock
 from tiercel.terms.errors import TiercelError
 
 __all__ = [
+    "Call",
     "Heard",
     "Listener",
     "Said",

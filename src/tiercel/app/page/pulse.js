@@ -96,7 +96,7 @@ export class Pulse extends EventTarget {
   }
 
   _lost(error) {
-    this.why = error instanceof Unwell ? error.message : "";
+    this.why = error instanceof Unwell ? error.message : error instanceof SyntaxError ? "what answers is not Tiercel" : "";
     if (this.state !== "gone") {
       this.state = "gone";
       this.goneAt = performance.now();

@@ -102,7 +102,7 @@ def read_message(body: bytes, translation: Translation, created: int) -> Answer:
 
 
 def _is_call(block: _Block, translation: Translation) -> bool:
-    return block.type == "tool_use" and block.name != translation.answer_tool
+    return block.type == "tool_use" and not (translation.answer_tool and block.name == translation.answer_tool)
 
 
 def _content(blocks: Sequence[_Block], translation: Translation, *, calls: bool) -> str | None:

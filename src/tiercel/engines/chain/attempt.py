@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tiercel.engines.chain.show import Show, has_content
 from tiercel.engines.port import Engine, Tap
+from tiercel.engines.shape import StreamShape, is_shaped
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Clock, Deadline
 from tiercel.terms.errors import Late
@@ -32,8 +33,8 @@ class Times:
 class Attempt:
     """Runs an engine under one timer, which is moved lazily: a chunk costs a note of the time and nothing else.
 
-    It is the engine's sink. ``claim`` is asked once, just before the first content is shown, whether this attempt is the
-    one that answers; a rival may have been quicker.
+    It is the engine's sink. ``claim`` is asked once, just before the first content is shown, whether this attempt is
+    the one that answers; a rival may have been quicker.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Attempt:
         "_last_s",
         "_late",
         "_preamble",
+        "_shape",
         "_show",
         "_tap",
         "_task",
@@ -54,7 +56,9 @@ class Attempt:
         "started_s",
     )
 
-    def __init__(self, ask: Ask, clock: Clock, times: Times, show: Show | None, claim: Callable[[], bool] | None) -> None:
+    def __init__(
+        self, ask: Ask, clock: Clock, times: Times, show: Show | None, claim: Callable[[], bool] | None
+    ) -> None:
         self._ask = ask
         self._clock = clock
         self._times = times
@@ -67,6 +71,7 @@ class Attempt:
         self._armed_s = 0.0
         self._tap: _Held | None = None
         self._preamble: list[tuple[bytes, Chunk]] = []
+        self._shape = StreamShape(ask) if show is not None and is_shaped(ask) else None
         self.content = False
         self.first_took_s = 0.0
         self.started_s = clock.now_s()
@@ -90,6 +95,11 @@ class Attempt:
             if self._timer is not None:
                 self._timer.cancel()
 
+    def check_shape(self) -> None:
+        """Raise ``EngineFailed`` when the stream that ended is not what the request asked for."""
+        if self._shape is not None:
+            self._shape.check()
+
     def flush(self) -> None:
         """Show what was kept back although nothing was said: the engine ended its turn in silence, and cleanly."""
         if self._show is not None and not self.content and self._claims():
@@ -109,6 +119,8 @@ class Attempt:
         show = self._show
         if self._task is None or self._late or show is None:
             return
+        if self._shape is not None:
+            self._shape.take(chunk)
         if has_content(chunk):
             self._progress()
             if not self.content:

@@ -13,7 +13,7 @@ from tiercel.engines.judge.health import Health
 from tiercel.engines.judge.retries import ExtraWork
 from tiercel.engines.judge.view import size_of
 from tiercel.engines.port import Engine
-from tiercel.engines.shape import check_whole
+from tiercel.engines.shape import check_whole, is_shaped
 from tiercel.terms.clock import Clock
 from tiercel.terms.errors import EngineFailed, Exhausted, Late, Unavailable
 from tiercel.terms.reply import Answer, Outcome
@@ -78,15 +78,13 @@ class Chain:
 
     async def attempt(self, rung: Rung, run: Run, last: Rung, claim: Callable[[], bool] | None = None) -> Answer:
         """Try one engine once, and tell the judge what came of it."""
-        engine = self._engines[rung.name]
-        ask = run.ask
+        engine, ask = self._engines[rung.name], run.ask
         if run.begun and run.show is not None:
             ask = msgspec.structs.replace(ask, said=run.show.said)
-        judged = rung.kind == "model"
         probe = False
         try:
             dropped = engine.drops(ask)
-            probe = judged and self._health.enter(rung.name)
+            probe = rung.kind == "model" and self._health.enter(rung.name)
         except Unavailable as failure:
             run.fail(rung.name, failure, 0.0)
             raise
@@ -96,30 +94,37 @@ class Chain:
             answer = await attempt.run(engine)
             _check(run, attempt, answer)
         except Unavailable as failure:
-            took_s = self._clock.now_s() - attempt.started_s
-            run.engine_s += took_s
-            if judged:
-                self._health.failed(rung.name, failure, fair=_fair(failure, rung, took_s), probe=probe)
-            self._on_attempt(rung.name, outcome_of(failure), took_s)
-            run.fail(rung.name, failure, took_s)
-            if run.show is not None:
-                run.show.cut()
+            self._lost(rung, run, attempt, failure, probe=probe)
             raise
         except BaseException:
             # The caller's own mistake, or its leaving, says nothing about the engine.
-            if judged:
+            if rung.kind == "model":
                 self._health.left(rung.name, probe=probe)
             raise
+        attempt.flush()
+        run.dropped = dropped
+        self._won(rung, run, attempt, probe=probe)
+        return answer
+
+    def _won(self, rung: Rung, run: Run, attempt: Attempt, *, probe: bool) -> None:
         took_s = self._clock.now_s() - attempt.started_s
         run.engine_s += took_s
-        attempt.flush()
-        if judged:
-            waited_s = attempt.first_took_s if ask.stream else took_s
-            self._health.succeeded(rung.name, size_of(ask), waited_s, probe=probe)
+        if rung.kind == "model":
+            waited_s = attempt.first_took_s if run.ask.stream else took_s
+            self._health.succeeded(rung.name, size_of(run.ask), waited_s, probe=probe)
         run.note(rung.name, "ok", took_s)
-        run.dropped = dropped
         self._on_attempt(rung.name, "ok", took_s)
-        return answer
+
+    def _lost(self, rung: Rung, run: Run, attempt: Attempt, failure: Unavailable, *, probe: bool) -> None:
+        took_s = self._clock.now_s() - attempt.started_s
+        run.engine_s += took_s
+        if rung.kind == "model":
+            self._health.failed(rung.name, failure, fair=_fair(failure, rung, took_s), probe=probe)
+        run.fail(rung.name, failure, took_s)
+        self._on_attempt(rung.name, outcome_of(failure), took_s)
+        if run.show is not None:
+            # What this attempt kept back was the end of nothing.
+            run.show.cut()
 
     def may_hedge(self) -> bool:
         """Take one extra attempt out of the purse."""
@@ -149,10 +154,10 @@ class Chain:
 
     def _first_s(self, rung: Rung, run: Run) -> float:
         """Return the moment at which a rung must have shown something."""
-        return run.budget.total.at_s - CLOSING_S if run.begun else run.budget.start_s + rung.until_s
+        return run.budget.end_s - CLOSING_S if run.begun else run.budget.start_s + rung.until_s
 
     def _times(self, rung: Rung, run: Run, last: Rung) -> Times:
-        end_s = run.budget.total.at_s
+        end_s = run.budget.end_s
         if run.show is None:
             end_s = run.budget.start_s + rung.until_s
         elif run.continues and last.kind != "model" and rung.kind == "model":
@@ -162,7 +167,7 @@ class Chain:
     def _exhausted(self, run: Run) -> Exhausted:
         now_s = self._clock.now_s()
         budget = run.budget
-        spent = now_s >= budget.total.at_s or (run.ask.stream and not run.begun and now_s >= budget.first.at_s)
+        spent = now_s >= budget.end_s or (run.ask.stream and not run.begun and now_s >= budget.first_s)
         if spent or (run.failures and all(isinstance(failure, Late) for failure in run.failures)):
             return Exhausted("no rung could answer in time", run.failures, code=Late.code)
         if not run.failures and all(tried.outcome == "unfit" for tried in run.tried):
@@ -188,8 +193,11 @@ class _Claim:
 def _check(run: Run, attempt: Attempt, answer: Answer) -> None:
     """Raise when an answer is none: it breaks the request's contract, or says nothing where a tier promised words."""
     ask = run.ask
-    if not ask.stream and (ask.shape != "text" or ask.tools):
-        check_whole(ask, answer.body)
+    if is_shaped(ask):
+        if ask.stream:
+            attempt.check_shape()
+        else:
+            check_whole(ask, answer.body)
     said_nothing = not attempt.content if ask.stream else answer.blank
     if said_nothing and run.tier is not None and not run.begun and ask.kind == "chat":
         raise EngineFailed("malformed", "an empty answer")

@@ -10,7 +10,7 @@ from tiercel.engines.chain.run import Run, Rung, Won
 from tiercel.terms.errors import Unavailable
 from tiercel.terms.reply import Answer
 
-__all__ = ["race"]
+__all__ = ["Tries", "race"]
 
 
 class Tries(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -43,6 +44,35 @@ class Won(msgspec.Struct, frozen=True):
     rung: Rung
 
 
+class Plan(Protocol):
+    """What a run needs of the router's decision: the tier, the times in seconds, and who was left out."""
+
+    @property
+    def tier(self) -> Tier | None:
+        """The tier, or None for an engine that was asked for by name."""
+        ...
+
+    @property
+    def first_s(self) -> float:
+        """How long until the first content of a stream."""
+        ...
+
+    @property
+    def total_s(self) -> float:
+        """How long until the end."""
+        ...
+
+    @property
+    def continues(self) -> bool:
+        """Whether a stream that breaks off may be taken up by the next rung."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[Tried]:
+        """The rungs that cannot serve this request, with the reasons."""
+        ...
+
+
 class Run:
     """The record of one request: its budget, its rungs so far, its stream if it has one."""
 
@@ -61,21 +91,14 @@ class Run:
         "tried",
     )
 
-    def __init__(
-        self,
-        ask: Ask,
-        budget: Budget,
-        clock: Clock,
-        *,
-        tier: Tier | None = None,
-        continues: bool = False,
-    ) -> None:
+    def __init__(self, ask: Ask, plan: Plan, clock: Clock) -> None:
+        start_s = clock.now_s() if ask.received_s is None else ask.received_s
         self.ask = ask
-        self.tier: Tier | None = tier
-        self.budget = budget
         self.clock = clock
-        self.continues = continues
-        self.tried: list[Tried] = []
+        self.tier = plan.tier
+        self.continues = plan.continues
+        self.budget = Budget(start_s, start_s + plan.first_s, start_s + plan.total_s)
+        self.tried: list[Tried] = list(plan.skipped)
         self.failures: list[Unavailable] = []
         self.show: Show | None = None
         # The rung whose words are being shown.

@@ -108,8 +108,8 @@ class Show:
                 self.content_bytes += len(delta.content)
                 if self._keep_text:
                     self._text.append(delta.content)
-            if choice.index or not delta.content:
-                # Only one thread of plain words can be taken up by somebody else.
+            if choice.index or delta.tool_calls or delta.reasoning_content or delta.refusal or delta.function_call:
+                # Only one thread of plain words can be taken up by somebody else; a role alone says nothing.
                 self.only_words = False
 
     def _with_our_id(self, payload: bytes, chunk: Chunk) -> bytes:

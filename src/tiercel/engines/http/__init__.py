@@ -1,1 +1,1 @@
-"""How engines are reached: one small HTTP port, our own keep-alive client for plain hosts, aiohttp behind TLS."""
+"""How engines are reached: one small HTTP port, and our own keep-alive client, in the clear or behind TLS."""

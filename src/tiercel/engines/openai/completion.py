@@ -28,7 +28,7 @@ class _Choice(msgspec.Struct):
 
 
 class _Completion(msgspec.Struct):
-    choices: list[_Choice]
+    choices: list[_Choice] = []
     usage: Usage | None = None
     error: dict[str, msgspec.Raw] | str | None = None
 
