@@ -50,7 +50,6 @@ class _Line(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Future[Reply] | None = None
-        self._whole = False
         self.open = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,8 +61,8 @@ class _Line(asyncio.Protocol):
     async def ask(self, request: bytes, patience_s: float) -> Reply:
         """Send a request and wait for the end of its reply."""
         self._parser = httptools.HttpResponseParser(self)
-        self._whole = False
-        self._waiting = waiting = self._loop.create_future()
+        waiting: asyncio.Future[Reply] = self._loop.create_future()
+        self._waiting = waiting
         bell = self._loop.call_later(patience_s, self._give_up, "patience")
         self.reply = Reply(status=0, headers={}, pieces=[], asked_s=_now_s(), ended_s=0.0)
         self.transport.write(request)
@@ -91,7 +90,6 @@ class _Line(asyncio.Protocol):
         self.reply.pieces.append((_now_s(), data))
 
     def on_message_complete(self) -> None:
-        self._whole = True
         self.reply.status = self._parser.get_status_code()
         if not self._parser.should_keep_alive():
             self.open = False

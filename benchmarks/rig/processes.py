@@ -59,14 +59,14 @@ class Child:
     def sockets(self) -> int:
         """Return how many sockets the first process holds open."""
         held = 0
-        for entry in os.scandir(f"/proc/{self.pid}/fd"):
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                held += os.readlink(entry.path).startswith("socket:")
+                held += str(entry.readlink()).startswith("socket:")
         return held
 
     def threads(self) -> int:
         """Return how many threads the first process has."""
-        return len(os.listdir(f"/proc/{self.pid}/task"))
+        return sum(1 for _ in Path(f"/proc/{self.pid}/task").iterdir())
 
     def stop(self) -> None:
         """Ask it to end, and end by its id whatever of the tree does not."""
@@ -120,7 +120,7 @@ def started(
         process = subprocess.Popen(  # noqa: S603 - programs that the benchmarks name
             command,
             cwd=folder,
-            env={**os.environ, **(env or {})},
+            env={**_environment(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else said,
             stderr=said,
@@ -134,6 +134,12 @@ def started(
         child.stop()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """Return ours without what would set the product up otherwise, or make every start of Python a first one."""
+    unwanted = "PYTHONDONTWRITEBYTECODE"
+    return {name: value for name, value in os.environ.items() if not name.startswith("TIERCEL_") and name != unwanted}
 
 
 @contextlib.contextmanager

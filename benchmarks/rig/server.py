@@ -59,8 +59,7 @@ def tiercel_up(toml: str, folder: Path, *, name: str = "tiercel") -> Iterator[Se
     config.write_text(toml, encoding="utf-8")
     command = [program(), "up", "--config", str(config), "--port", "0", "--no-open", "--json"]
     with started(name, command, folder, piped=True) as child:
-        line = msgspec.json.decode(_first_line(child), type=_Line)
-        yield Server(child, line.url)
+        yield Server(child, _told(child).url)
 
 
 def program() -> str:
@@ -68,7 +67,8 @@ def program() -> str:
     return str(Path(sys.executable).with_name("tiercel"))
 
 
-def _first_line(child: Child) -> bytes:
+def _told(child: Child) -> _Line:
+    """Wait for the line that says where it is; whatever else it says instead is shown."""
     pipe = child.process.stdout
     assert pipe is not None
     said, until_s = b"", time.perf_counter() + UP_S
@@ -80,7 +80,8 @@ def _first_line(child: Child) -> bytes:
                 if not heard:
                     break
                 said += heard
-    if b"\n" not in said:
+    try:
+        return msgspec.json.decode(said.partition(b"\n")[0], type=_Line)
+    except msgspec.DecodeError:
         log = child.log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise SystemExit(f"{child.name} did not come up within {UP_S:.0f} s:\n{log}")
-    return said.partition(b"\n")[0]
+        raise SystemExit(f"{child.name} did not come up within {UP_S:.0f} s:\n{said.decode()}{log}") from None

@@ -28,7 +28,7 @@ STREAM: TypeAdapter[object] = TypeAdapter(MessageCreateParamsStreaming)
 GONE = {"temperature", "top_p", "top_k"}
 MODELS = ("claude-sonnet-5", "claude-opus-5-5", "claude-haiku-4-5", "claude-opus-4-6", "npc-model")
 
-CALLS = [
+CALLS: list[dict[str, object]] = [
     {
         "role": "assistant",
         "content": None,
@@ -47,20 +47,18 @@ def function(name: str, **more: object) -> dict[str, object]:
     return {"type": "function", "function": {"name": name, **more}}
 
 
-MESSAGES = st.lists(
-    st.sampled_from(
-        [
-            [{"role": "system", "content": "Be a smith."}],
-            [{"role": "developer", "content": [MARKED]}],
-            [{"role": "user", "content": "Hello"}],
-            [{"role": "user", "content": [{"type": "text", "text": "See"}, PICTURE, PAPER]}],
-            [{"role": "assistant", "content": "Well met."}],
-            [{"role": "assistant", "refusal": "No."}],
-            CALLS,
-        ]
-    ),
-    max_size=6,
-).map(lambda groups: [message for group in groups for message in group])
+GROUPS: list[list[dict[str, object]]] = [
+    [{"role": "system", "content": "Be a smith."}],
+    [{"role": "developer", "content": [MARKED]}],
+    [{"role": "user", "content": "Hello"}],
+    [{"role": "user", "content": [{"type": "text", "text": "See"}, PICTURE, PAPER]}],
+    [{"role": "assistant", "content": "Well met."}],
+    [{"role": "assistant", "refusal": "No."}],
+    CALLS,
+]
+MESSAGES = st.lists(st.sampled_from(GROUPS), max_size=6).map(
+    lambda groups: [message for group in groups for message in group]
+)
 FIELDS = st.fixed_dictionaries(
     {"messages": MESSAGES},
     optional={

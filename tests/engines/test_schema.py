@@ -25,10 +25,10 @@ def raw(schema: object) -> bytes:
     return msgspec.json.encode(schema)
 
 
-def doubling(steps: int) -> dict[str, object]:
+def doubling(steps: int, last: object = None) -> dict[str, object]:
     """Write a schema that checks one value 2 ** steps times."""
     parts: dict[str, object] = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(steps)}
-    return {"$defs": {**parts, f"d{steps}": {"type": "string"}}, "$ref": "#/$defs/d0"}
+    return {"$defs": {**parts, f"d{steps}": last or {"type": "string"}}, "$ref": "#/$defs/d0"}
 
 
 def nested(depth: int) -> str:
@@ -116,7 +116,7 @@ def test_a_schema_that_is_too_large_is_refused_unread() -> None:
     "schema",
     [
         doubling(30),
-        {"properties": {"a": doubling(30)["$ref"] and {"$ref": "#/$defs/d0"}}, "$defs": doubling(30)["$defs"]},
+        {"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": doubling(30)["$defs"]},
         {"$ref": "#"},
         {"properties": {"a": {"$ref": "#/properties/a"}}},
         {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"},
@@ -132,6 +132,35 @@ def test_a_few_lines_that_would_take_forever_are_refused(schema: object) -> None
 def test_a_pattern_cannot_take_forever() -> None:
     schema = compiled(raw({"type": "string", "pattern": "^(?=(a+)+$)(a+)+$"}))
     assert schema.complaint(raw("a" * 60 + "b").decode())
+
+
+def test_a_pattern_that_looks_around_is_taken_and_weighed() -> None:
+    decimal = {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}
+    assert compiled(raw(decimal)).complaint('"12.50"') == ""
+    assert compiled(raw(decimal)).complaint('"+-"')
+    many = doubling(12, decimal)
+    assert "too large" in compiled(raw({"items": {"$ref": "#/$defs/d0"}, "$defs": many["$defs"]})).complaint(
+        '["1","2","3","4","5","6"]'
+    )
+
+
+def test_parts_are_found_by_any_pointer() -> None:
+    schema = {"anyOf": [{"$ref": "#/$defs/a~1b"}, {"$ref": "#/anyOf/0"}], "$defs": {"a/b": {"type": "string"}}}
+    assert compiled(raw(schema)).complaint('"x"') == ""
+    assert compiled(raw(schema)).complaint("7")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": [{"type": "string"}], "$schema": "http://json-schema.org/draft-07/schema#"},
+        {"prefixItems": [{"type": "string"}], "unevaluatedItems": False},
+        {"contains": {"type": "string"}, "dependentSchemas": {"a": {"required": ["b"]}}},
+    ],
+)
+def test_every_way_to_look_inside_is_weighed_and_checked(schema: object) -> None:
+    assert compiled(raw(schema)).complaint('["x"]') == ""
+    assert compiled(raw(schema)).complaint("[7]")
 
 
 def test_a_list_of_any_length_and_a_tree_may_contain_themselves() -> None:

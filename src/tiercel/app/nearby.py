@@ -12,6 +12,7 @@ from tiercel.engines.http.plain import PlainHttp
 from tiercel.engines.http.port import Http
 from tiercel.terms.clock import Clock, Deadline
 from tiercel.terms.errors import EngineFailed
+from tiercel.terms.json import NOT_JSON
 
 __all__ = ["PROBE_S", "USUAL_PORTS", "Connect", "Found", "ask_models", "look_around", "plainly"]
 
@@ -111,7 +112,7 @@ async def _listing(base_url: str, deadline: Deadline, connect: Connect) -> list[
         raise EngineFailed("malformed", f"{base_url}/models answered {reply.status}")
     try:
         models = msgspec.json.decode(reply.body, type=_Listing).data
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise EngineFailed("malformed", f"{base_url}/models is no list of models") from None
     # What a stranger calls its models goes to a terminal and into a request: only plain names are taken.
     return [m for m in models[:_MOST_MODELS] if m.id.isprintable() and 0 < len(m.id) <= _LONGEST_NAME]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -100,15 +100,17 @@ def _engine(name: str, spec: EngineSpec, secret: Secret | None) -> Engine:
             return PolicyEngine(name)
         case "anthropic":
             from tiercel.engines.anthropic.engine import AnthropicEngine  # noqa: PLC0415
+            from tiercel.engines.anthropic.traits import headers  # noqa: PLC0415
 
-            return AnthropicEngine(name, spec, _http(spec, _anthropic_headers(secret)))
+            key = "" if secret is None else secret.reveal()
+            return AnthropicEngine(name, spec, _http(spec, headers(spec.model or name, key)))
         case "openai":
             from tiercel.engines.openai.engine import OpenAIEngine  # noqa: PLC0415
 
             return OpenAIEngine(name, spec, _http(spec, _openai_headers(spec, secret)))
 
 
-def _http(spec: EngineSpec, headers: list[tuple[str, str]]) -> Http:
+def _http(spec: EngineSpec, headers: Sequence[tuple[str, str]]) -> Http:
     connect_s = spec.connect_ms / 1e3
     if spec.url.startswith("http://"):
         from tiercel.engines.http.plain import PlainHttp  # noqa: PLC0415
@@ -123,10 +125,6 @@ def _openai_headers(spec: EngineSpec, secret: Secret | None) -> list[tuple[str, 
     if secret is None:
         return []
     return [("api-key", secret.reveal())] if spec.api == "azure" else [("authorization", f"Bearer {secret.reveal()}")]
-
-
-def _anthropic_headers(secret: Secret | None) -> list[tuple[str, str]]:
-    return [("anthropic-version", "2023-06-01"), *([("x-api-key", secret.reveal())] if secret is not None else [])]
 
 
 def _breaker_reader(health: Health, name: str) -> Callable[[], float]:

@@ -10,12 +10,11 @@ import msgspec
 from tiercel.engines.schema import Schema, compiled
 from tiercel.terms.ask import Ask
 from tiercel.terms.errors import BadRequest, EngineFailed
+from tiercel.terms.json import NOT_JSON
 from tiercel.terms.reply import Chunk
 
 __all__ = ["StreamShape", "check_request", "check_whole", "is_shaped"]
 
-# All that decoding bytes from outside can raise; text that is not UTF-8 is no DecodeError.
-NOT_JSON = (msgspec.DecodeError, UnicodeError, RecursionError)
 # What a stream's JSON and arguments may come to before they are no answer any more.
 MOST_KEPT_CHARS = 4 * 1024 * 1024
 MOST_CALLS = 256

@@ -14,6 +14,9 @@ __all__ = ["MOST_WEIGHT", "Weigher"]
 
 # Checks of one value by one part of a schema; so many take some tens of milliseconds.
 MOST_WEIGHT = 2_000_000
+# A pattern that looks around has to be tried in many ways; all others take one look at each character.
+LOOKING_AROUND = ("(?=", "(?!", "(?<", "\\1", "\\k")
+PATTERN_WEIGHT = 100.0
 # A schema that contains itself is weighed for values of this depth before any is there.
 TYPICAL_DEPTH = 6
 DEEPEST = 64
@@ -72,7 +75,7 @@ class Weigher:
         else:
             # Whoever comes back here for the same value walks in a circle and never ends.
             self._known[key] = float("inf")
-        weight = 1.0 + sum(self._weigh(part, depth) for part in self._on_the_same(node))
+        weight = _patterns(node) + sum(self._weigh(part, depth) for part in self._on_the_same(node))
         if depth != 0:
             below = None if depth is None else depth - 1
             weight += sum(self._heaviest(parts, below) for parts in _inside(node))
@@ -112,6 +115,13 @@ class Weigher:
 
 class _Endless(Exception):
     """The schema contains itself."""
+
+
+def _patterns(node: Mapping[str, object]) -> float:
+    """Weigh a part by itself: one look, and more for patterns that look around."""
+    named = node.get("patternProperties")
+    patterns = [node.get("pattern"), *(named if isinstance(named, Mapping) else ())]
+    return 1.0 + PATTERN_WEIGHT * sum(any(sign in str(one) for sign in LOOKING_AROUND) for one in patterns)
 
 
 def _depth(value: object) -> int:

@@ -25,6 +25,7 @@ class Play:
 
     __slots__ = (
         "began_s",
+        "dialect",
         "engine",
         "first_s",
         "k",
@@ -45,6 +46,7 @@ class Play:
         self.number = number
         self.mode = mode
         self.began_s = began_s
+        self.dialect = "openai"
         # How many pieces of the answer a good reply has.
         self.pieces = 0
         # After how many of them the fault comes, and how long the first one takes.
@@ -108,8 +110,8 @@ class Case:
         "seat",
         "served",
         "shut",
-        "total_by_s",
         "told",
+        "total_by_s",
         "tries",
     )
 

@@ -35,9 +35,7 @@ _WAITS = frozenset(("rate_limited", "overloaded"))
 class Chronicle:
     """The book of one world: implements the flow's ``Tally``, and is told of every attempt."""
 
-    def __init__(
-        self, scenario: Scenario, loop: VirtualLoop, referee: Referee, actors: Mapping[str, Actor]
-    ) -> None:
+    def __init__(self, scenario: Scenario, loop: VirtualLoop, referee: Referee, actors: Mapping[str, Actor]) -> None:
         self.cases: list[Case] = []
         self.referee = referee
         self.actors = actors
@@ -181,7 +179,9 @@ class Chronicle:
 
     def breaker(self, engine: str, failure: str, is_open: bool) -> None:  # noqa: FBT001 - the judge's callback
         """Take note of a breaker that opens or closes."""
-        good_since_s = self.actors[engine].good_since_s if engine in self.actors else None
+        actor = self.actors.get(engine)
+        # Who waits for one of few connections may call that late, and is not wrong.
+        good_since_s = actor.good_since_s if actor is not None and not actor.role.crowded else None
         if is_open and good_since_s is not None and good_since_s <= self._loop.time() - KNOWN_GOOD_S:
             self.referee.wrong(
                 "breaker-cause", f"{engine}'s breaker opens for {failure!r}; it has been good since {good_since_s:.6f}"

@@ -10,7 +10,7 @@ from tiercel.sim.case import Case, Play, Try
 from tiercel.sim.chronicle import KNOWN_GOOD_S, TOLERANCE_S, Chronicle
 from tiercel.sim.replies import Reader
 from tiercel.sim.scenario import Scenario
-from tiercel.sim.troubles import STREAM, WHOLE
+from tiercel.sim.troubles import made_of
 from tiercel.terms.reply import Report, Tried
 
 __all__ = ["Critic"]
@@ -92,8 +92,11 @@ class Critic:
             self._referee.wrong("on-time", f"its first content came {began_s - case.first_by_s:.6f} s late: {case}")
 
     def _check_refused(self, case: Case) -> None:
-        known = case.ask.model not in {"nobody", "bronze"}
-        if known and not any(tried.outcome == "refused" for tried in case.tries):
+        # Anthropic's API gives one answer to a request, and says so before it is asked.
+        specs = self._scenario.specs
+        many = case.ask.n > 1 and any(specs[name].kind == "anthropic" for name in case.models)
+        unknown = case.ask.model in {"nobody", "bronze"}
+        if not (many or unknown or any(tried.outcome == "refused" for tried in case.tries)):
             self._referee.wrong("bug", f"nobody refused it: {case}")
 
     # What the report says of the attempts, and whether that is true.
@@ -124,7 +127,7 @@ class Critic:
                 self._referee.wrong("label", f"{tried.engine} was not asked and is said to be {outcome}: {case}")
             return
         play = tried.plays[-1]
-        allowed = (STREAM if case.ask.stream else WHOLE)[play.mode]
+        allowed = made_of(play.mode, stream=case.ask.stream, dialect=play.dialect)
         if outcome == "gone":
             if "answered" in allowed:
                 self._check_in_time(case, tried, play)
@@ -159,7 +162,7 @@ class Critic:
         if (report.tier is None) != case.named:
             wrong("label", f"it says the tier is {report.tier}: {case}")
         best = report.rung if report.tier is None else self._scenario.tiers[report.tier].rungs[0]
-        if report.degraded != (report.rung != best):
+        if report.kind == "model" and report.degraded != (report.rung != best):
             wrong("label", f"it says degraded is {report.degraded}, and {best} is the best: {case}")
         if abs(report.ms / 1e3 - (case.ended_s - case.began_s)) > TOLERANCE_S:
             wrong("label", f"it says {report.ms} ms: {case}")

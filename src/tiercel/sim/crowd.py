@@ -104,16 +104,17 @@ class Crowd:
             case.error = error
             self._chronicle.referee.wrong("bug", f"{error!r} is nothing a caller can use: {case}")
         except asyncio.CancelledError:
+            if self._loop.fallen:
+                raise
             if case.left_s is None:
                 self._chronicle.referee.wrong("answered-once", f"cancelled by nobody: {case}")
-        finally:
-            if case.over:
-                self._chronicle.referee.wrong("answered-once", f"over twice: {case}")
-            case.ended_s = self._loop.time()
-            case.fate = fate
-            self._done(case)
+        self._done(case, fate)
 
-    def _done(self, case: Case) -> None:
+    def _done(self, case: Case, fate: str) -> None:
+        if case.over:
+            self._chronicle.referee.wrong("answered-once", f"over twice: {case}")
+        case.ended_s = self._loop.time()
+        case.fate = fate
         self._critic.close(case)
         rung = case.served.report.rung if case.served is not None else ""
         self.rungs[rung or case.fate] += 1

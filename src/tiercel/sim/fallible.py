@@ -43,6 +43,11 @@ class FallibleLoop(WalledLoop):
             self._failure.add_note(f"and in the same instant: {fault!r}")
         self._stopping = True
 
+    @property
+    def fallen(self) -> bool:
+        """Whether this world has failed and is only being cleared away."""
+        return self._fell or self._failure is not None
+
     def task_failed(self, task: asyncio.Task[Any], fault: BaseException) -> None:
         """Take note of a task that raised."""
         if isinstance(fault, AssertionError):

@@ -80,7 +80,8 @@ class Lead(Player):
         play.pieces = part.chunks
         play.k, play.first_s = part.k, part.head_s + part.first_s
         play.prompt_tokens = part.prompt_tokens
-        play.usage = not asked.stream or asked.include_usage or asked.place == "messages"
+        play.dialect = "anthropic" if asked.place == "messages" else "openai"
+        play.usage = not asked.stream or asked.include_usage or play.dialect == "anthropic"
         play.retry_after_s = float(math.ceil(part.retry_after_s)) if part.mode in _WAITS else 0.0
         play.tainted = self._tainted
         self._tainted = self._tainted or play.leaves_surplus()

@@ -83,9 +83,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return models | {"template": EngineSpec(kind="template"), "policy": EngineSpec(kind="policy")}
 
 
-def draw(
-    seed: int, requests: int, *, faults: Sequence[str] | None = None, level: Level | None = None
-) -> Scenario:
+def draw(seed: int, requests: int, *, faults: Sequence[str] | None = None, level: Level | None = None) -> Scenario:
     """Draw the world of a seed; ``faults`` replaces the drawn subset of what may go wrong, ``level`` the drawn one."""
     rng = random.Random(f"tiercel/{seed}/scenario")  # noqa: S311 - a seed, not a secret
     jitter, fragments = _chance(rng, 1 / 3), _chance(rng, 1 / 3)

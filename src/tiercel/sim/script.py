@@ -21,6 +21,7 @@ _NO_WORDS: Final = frozenset({Mode.NO_CHOICES, Mode.EMPTY_CHOICES, Mode.BLANK})
 _PROSE: Final = "Sure! Here it is:\n```json\n%s\n```"
 
 _encode = msgspec.json.encode
+_decode = msgspec.json.Decoder(Chunk).decode
 
 
 class Script:
@@ -90,8 +91,8 @@ class Script:
         name, arguments = self._arguments()
         function = {"name": name, "arguments": arguments} if piece == 0 else {"arguments": ""}
         told = {"index": 0, "id": "call_1", "type": "function", "function": function}
-        raw = _encode([told])
-        return self._chunk(f'{{"tool_calls":{raw.decode()}}}', Delta(tool_calls=msgspec.Raw(raw)))
+        payload, _ = self._chunk(f'{{"tool_calls":{_encode([told]).decode()}}}', Delta())
+        return payload, _decode(payload)
 
     def _chunk(self, delta: str, seen: Delta, index: int = 0, finish: str | None = None) -> tuple[bytes, Chunk]:
         reason = "null" if finish is None else f'"{finish}"'

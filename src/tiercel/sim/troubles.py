@@ -10,7 +10,7 @@ import msgspec
 
 from tiercel.engines.rehearsal.modes import Mode
 
-__all__ = ["CALLERS", "FAMILIES", "STREAM", "WHOLE", "Family", "Spell", "Wire", "chosen", "spell"]
+__all__ = ["CALLERS", "FAMILIES", "Family", "Spell", "Wire", "chosen", "made_of", "spell"]
 
 Wire = Literal["up", "down", "black_hole"]
 
@@ -58,7 +58,8 @@ FAMILIES: Final[Mapping[str, Family]] = {
     ),
     "limits": Family(about="429 and 503 with Retry-After", modes=(Mode.RATE_LIMITED, Mode.BUSY, Mode.OVERLOADED)),
     "errors": Family(
-        about="500, 401, 404, a redirect", modes=(Mode.BROKEN, Mode.BROKEN, Mode.UNAUTHORIZED, Mode.NO_MODEL, Mode.REDIRECT)
+        about="500, 401, 404, a redirect",
+        modes=(Mode.BROKEN, Mode.BROKEN, Mode.UNAUTHORIZED, Mode.NO_MODEL, Mode.REDIRECT),
     ),
     "cut": Family(
         about="connections end in every phase of a reply",
@@ -155,7 +156,7 @@ _BOTH: Final[Mapping[Mode, frozenset[str]]] = {
     Mode.NO_MODEL: frozenset({"missing"}),
     Mode.ERROR_IN_200: _ERROR_OR_NONE,
 }
-WHOLE: Final[Mapping[Mode, frozenset[str]]] = {
+_WHOLE: Final[Mapping[Mode, frozenset[str]]] = {
     **_BOTH,
     Mode.CLEAN_CUT: _MALFORMED,
     Mode.ERROR_BEFORE: _ERROR_OR_NONE,
@@ -165,7 +166,7 @@ WHOLE: Final[Mapping[Mode, frozenset[str]]] = {
     Mode.NO_FINISH: _OK,
     Mode.EMPTY_FINISH: _OK,
 }
-STREAM: Final[Mapping[Mode, frozenset[str]]] = {
+_STREAM: Final[Mapping[Mode, frozenset[str]]] = {
     **_BOTH,
     Mode.CLEAN_CUT: _TRUNCATED,
     Mode.ERROR_BEFORE: _ERROR,
@@ -175,6 +176,8 @@ STREAM: Final[Mapping[Mode, frozenset[str]]] = {
     Mode.NO_FINISH: _TRUNCATED,
     Mode.EMPTY_FINISH: _TRUNCATED,
 }
+# Only message_stop ends a message.
+_MESSAGES: Final[Mapping[Mode, frozenset[str]]] = {**_STREAM, Mode.NO_DONE: _TRUNCATED}
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
@@ -184,6 +187,13 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     if unknown:
         raise ValueError(f"no such fault: {', '.join(unknown)}; known are {', '.join(known)}")
     return tuple(name for name in known if name in names)
+
+
+def made_of(mode: Mode, *, stream: bool, dialect: str = "openai") -> frozenset[str]:
+    """Return what an engine's client may make of a part."""
+    if not stream:
+        return _WHOLE[mode]
+    return (_MESSAGES if dialect == "anthropic" else _STREAM)[mode]
 
 
 def spell(name: str, rng: random.Random) -> Spell:

@@ -7,8 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Final, cast
 
-import msgspec
-
 from tiercel.engines.port import Sink
 from tiercel.engines.rehearsal.modes import Mode
 from tiercel.engines.rehearsal.part import Part
@@ -16,7 +14,7 @@ from tiercel.sim.case import Play
 from tiercel.sim.chronicle import Chronicle
 from tiercel.sim.loop import VirtualLoop
 from tiercel.sim.script import Script
-from tiercel.sim.troubles import STREAM, WHOLE
+from tiercel.sim.troubles import made_of
 from tiercel.sim.weather import Actor
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Deadline
@@ -67,7 +65,7 @@ class Understudy:
         if wire != "up":
             connect_s = min(self._actor.role.spec.connect_ms / 1e3, deadline.left_s())
             await asyncio.sleep(2 * self._actor.hop_s if wire == "down" else connect_s)
-            raise EngineFailed("unreachable", "no connection")
+            raise EngineFailed("unreachable", "no connection", timed_out=wire == "black_hole")
         shaped = "response_format" in ask.fields
         part = self._actor.part(shaped=shaped)
         play = self._heard(ask, part)
@@ -111,7 +109,7 @@ class _Act:
         self._due = False
         self.done: asyncio.Future[None] = loop.create_future()
         mode = part.mode
-        allowed = (STREAM if ask.stream else WHOLE)[mode]
+        allowed = made_of(mode, stream=ask.stream)
         self._fails = cast("Failure | None", next((one for one in sorted(allowed) if "answered" not in allowed), None))
         self._hangs = not allowed
         pace_s = part.head_s

@@ -190,8 +190,8 @@ def _limits(wishes: Wishes, first_ms: float, total_ms: float, max_ms: float) -> 
 
 def _can(ask: Ask, spec: EngineSpec) -> bool:
     """Whether an engine is able to serve a request; of its price this knows nothing."""
-    if ask.kind == "embed":
-        return spec.embeddings
+    if ask.kind == "embed" and not spec.embeddings:
+        return False
     if ask.tools and not spec.tools:
         return False
     if ask.shape == "schema" and not spec.json_schema:

@@ -27,7 +27,7 @@ SILENT = ("uvicorn.access",)
 # These speak about the life of the server, which is worth reading; other libraries only when something is wrong.
 WORTH_READING = ("uvicorn", "uvicorn.error")
 # Whose messages begin with fixed words.
-KNOWN = ("uvicorn", "asyncio", "aiohttp")
+KNOWN = ("uvicorn", "asyncio")
 
 crashes = logger("process")
 

@@ -169,13 +169,12 @@ class Tab:
 
     def until(self, script: str) -> Any:
         """Wait until an expression is true, and return its value; what it then is goes into the failure."""
-        quoted = json.dumps(script)
         found = self.run(
             f"""new Promise((resolve) => {{
                 const end = performance.now() + {PATIENCE_S * 1000};
                 const look = () => {{
-                    const value = (0, eval)({quoted});
-                    if (value || performance.now() > end) resolve(value);
+                    const value = ({script});
+                    if (value || performance.now() > end) resolve(value instanceof Node ? true : value);
                     else setTimeout(look, 15);
                 }};
                 look();

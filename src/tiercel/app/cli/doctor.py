@@ -27,6 +27,7 @@ from tiercel.app.settings import Settings, load
 from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.route.proof import prove
 from tiercel.terms.clock import Clock, Deadline, SystemClock
+from tiercel.terms.json import NOT_JSON
 
 __all__ = ["register"]
 
@@ -146,7 +147,7 @@ async def _of_server(url: str, clock: Clock) -> AsyncIterator[list[Result]]:
 def _read(body: bytes, kind: type[_Doc]) -> _Doc:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise ServerError("what answers there does not speak like Tiercel", "malformed", 0) from None
 
 

@@ -17,6 +17,7 @@ from tiercel.app.cli.paint import clean, print_json
 from tiercel.app.cli.program import example_text
 from tiercel.app.cli.replies import ServerError
 from tiercel.terms.clock import Deadline, SystemClock
+from tiercel.terms.json import NOT_JSON
 
 if TYPE_CHECKING:
     import typer
@@ -83,7 +84,7 @@ def read_cards(body: bytes) -> tuple[Card, ...]:
     """Read what ``/v1/engines`` says; raises ``ServerError`` when that is something else."""
     try:
         return msgspec.json.decode(body, type=_Cards).data
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise ServerError("what answers there does not speak like Tiercel", "malformed", 0) from None
 
 

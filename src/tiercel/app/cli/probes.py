@@ -17,6 +17,7 @@ from tiercel.app.settings.problems import nearest
 from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.terms.clock import Clock, Deadline
 from tiercel.terms.errors import EngineFailed, TiercelError
+from tiercel.terms.json import NOT_JSON
 
 __all__ = ["Promise", "Result", "Verdict", "examine_engine", "examine_tier"]
 
@@ -220,7 +221,7 @@ def _misfit(text: str, schema: Mapping[str, object]) -> str:
     """Say why a text is no JSON of this schema; nothing when it is."""
     try:
         value: object = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return "it answered with something that is no JSON"
     error = next(iter(jsonschema_rs.iter_errors(dict(schema), value)), None)
     return f"its JSON breaks the schema: {error.message[:120]}" if error is not None else ""

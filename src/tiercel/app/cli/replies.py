@@ -11,6 +11,7 @@ from tiercel.engines.port import Tap
 from tiercel.engines.sse import EventReader
 from tiercel.terms.clock import Clock
 from tiercel.terms.errors import TiercelError
+from tiercel.terms.json import NOT_JSON
 
 __all__ = [
     "Call",
@@ -216,5 +217,5 @@ def in_one_line(heard: Heard) -> str:
 def _decoded(payload: bytes) -> _Body:
     try:
         return msgspec.json.decode(payload, type=_Body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise ServerError("what answers there does not speak like Tiercel", "malformed", 0) from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "show"]
 
-_PARTS = ("uvicorn", "httptools", "msgspec", "starlette", "aiohttp")
+_PARTS = ("uvicorn", "httptools", "msgspec", "starlette")
 
 
 def register(app: typer.Typer) -> None:

@@ -15,6 +15,7 @@ from tiercel.app.http.limits import LIMITS, Limits
 from tiercel.app.http.wishes import SERVICE_TIERS, merged, read_wishes
 from tiercel.terms.ask import Ask, Shape, Wishes
 from tiercel.terms.errors import BadRequest
+from tiercel.terms.json import NOT_JSON
 
 __all__ = ["read_chat", "read_embedding"]
 
@@ -40,7 +41,7 @@ _UPSTREAM = frozenset(
     }
 )
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
-_Count = Annotated[int, Meta(ge=1)]
+_Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class _Head(msgspec.Struct):
@@ -134,7 +135,7 @@ def _decoded(body: bytes, decode: Callable[[bytes], _T]) -> tuple[dict[str, msgs
         return _top(body), decode(body)
     except msgspec.ValidationError as error:
         raise wrong_field(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise not_json(error) from error
 
 
@@ -198,15 +199,8 @@ def _check_tools(chat: _Chat) -> None:
     for index, tool in enumerate(chat.tools or ()):
         if tool.type == "function" and tool.function is None:
             raise BadRequest("Object missing required field `function`", param=f"tools[{index}].function")
-    choice = chat.tool_choice
-    if choice is None or choice in ("none", "auto"):
-        return
-    if not chat.tools:
+    if chat.tool_choice not in (None, "none", "auto") and not chat.tools:
         raise BadRequest("tool_choice needs tools", param="tool_choice")
-    if isinstance(choice, _Choice) and choice.function is not None:
-        names = {tool.function.name for tool in chat.tools if tool.function is not None}
-        if choice.function.name not in names:
-            raise BadRequest("no tool has this name", param="tool_choice.function.name")
 
 
 def _check_chat(chat: _Chat, limits: Limits) -> None:

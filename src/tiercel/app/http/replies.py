@@ -127,7 +127,7 @@ def error_event(error: TiercelError, report: Report | None = None) -> bytes:
 
 def with_report(body: bytes, report: Report) -> bytes:
     """Return this JSON object with the report as its last key, without decoding it."""
-    body = body.rstrip()
+    body = body.strip()
     # From the right: it is the faster search, and nearly always it finds nothing.
     if body.rfind(_KEY) >= 0 or body.rfind(_ESCAPE) >= 0:
         body = _without_ours(body)

@@ -24,6 +24,7 @@ from tiercel.app.http.parts import ModelCard, Parts
 from tiercel.app.http.plain import PlainRoute
 from tiercel.app.http.replies import Internal, error_reply
 from tiercel.terms.errors import TiercelError, Unknown, WrongMethod
+from tiercel.terms.json import NOT_JSON
 
 __all__ = ["api_routes", "build_app"]
 
@@ -114,7 +115,7 @@ def _is_embedding(body: bytes) -> bool:
     """Tell which of the two kinds of request this is; what is neither is read, and refused, as a chat."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return "input" in fields and "messages" not in fields
 

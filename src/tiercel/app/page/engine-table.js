@@ -2,7 +2,8 @@
 
 import { Figure } from "./figure.js";
 import { make, say } from "./make.js";
-import { OUTCOMES } from "./meanings.js";
+import { meaning, OUTCOMES } from "./meanings.js";
+import { askable } from "./tip.js";
 import { count, time } from "./units.js";
 
 const FAILED = ["late", "unreachable", "rate_limited", "overloaded", "server_error", "malformed", "truncated", "wrong_shape", "auth", "missing"];
@@ -44,10 +45,12 @@ class EngineRow {
   constructor(name) {
     this._name = name;
     this._about = make("small");
-    this._state = new Figure("breaker", { plain: true, label: `breaker of ${name}` });
+    this._state = askable(make("button", { type: "button", class: "figure plain" }), () => meaning("breaker", { what: this._what }));
     this._badge = make("span", { class: "badge" });
     this._why = make("small");
-    this._state.element.replaceChildren(this._badge);
+    this._state.append(this._badge);
+    this._what = "";
+    askable(this._why, () => meaning("breaker", { what: this._what }));
     this._running = new Figure("running", { label: `running at ${name}` });
     this._first = new Figure("p50", { label: `usual first word of ${name}` });
     this._whole = new Figure("p50", { label: `usual whole answer of ${name}` });
@@ -56,7 +59,7 @@ class EngineRow {
       "tr",
       { "data-engine": name },
       make("td", { class: "name" }, make("b", {}, name), this._about),
-      make("td", { class: "state" }, this._state.element, this._why),
+      make("td", { class: "state" }, this._state, this._why),
       make("td", { class: "num", "data-label": "running" }, this._running.element),
       make("td", { class: "came" }, this._bar),
       make("td", { class: "num", "data-label": "first word" }, this._first.element),
@@ -67,7 +70,9 @@ class EngineRow {
   show(engine, window) {
     const model = String(engine.model ?? "");
     const kind = String(engine.kind ?? "");
-    say(this._about, [kind === this._name ? "" : kind, model === this._name || model === kind ? "" : model].filter(Boolean).join(" · "));
+    const about = [kind === this._name ? "" : kind, model === this._name || model === kind ? "" : model].filter(Boolean).join(" · ");
+    say(this._about, about);
+    this._about.title = about;
     this._breaker(engine);
     this._running.set(typeof engine.in_flight === "number" ? count(engine.in_flight) : ["–", ""]);
     this._usual(this._first, engine.p50_first_ms, true);
@@ -86,8 +91,10 @@ class EngineRow {
     say(this._badge, word);
     this._badge.className = `badge ${state === "closed" ? "ok" : state === "open" ? "bad" : "warn"}`;
     say(this._why, breakers.length ? [reasons, until].filter(Boolean).join("; ") : "");
-    this._state.element.setAttribute("aria-label", `breaker of ${this._name}: ${word}${reasons ? `, ${reasons}, ${until}` : ""}`);
-    this._state._context = { what: breakers.length ? `${word}: ${breakers.map(told).join(" ")} Until then nobody waits for it; ${until}.` : "Closed: it may be asked." };
+    this._state.setAttribute("aria-label", `breaker of ${this._name}: ${word}${reasons ? `, ${reasons}, ${until}` : ""}`);
+    this._what = breakers.length
+      ? `${word}: ${breakers.map(told).join(" ")} Until then nobody waits for it; ${until}.`
+      : "Closed: it may be asked.";
   }
 
   _usual(shown, times, first) {

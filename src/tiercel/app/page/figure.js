@@ -6,13 +6,12 @@ import { askable } from "./tip.js";
 
 /** One number on the page: `element` goes into the view, `set` changes what it shows. */
 export class Figure {
-  constructor(key, { big = false, plain = false, label = "" } = {}) {
+  constructor(key, { big = false, label = "" } = {}) {
     this._context = {};
     this._digits = make("span", { class: "digits" }, "–");
     this._unit = make("span", { class: "unit" });
-    const kind = `figure${big ? " big" : ""}${plain ? " plain" : ""}`;
     this._label = label;
-    this.element = make("button", { type: "button", class: kind, "data-figure": key }, this._digits);
+    this.element = make("button", { type: "button", class: big ? "figure big" : "figure", "data-figure": key }, this._digits);
     askable(this.element, () => meaning(key, this._context));
   }
 

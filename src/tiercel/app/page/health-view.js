@@ -3,8 +3,10 @@
 import { EngineTable } from "./engine-table.js";
 import { Figure } from "./figure.js";
 import { make, say, told } from "./make.js";
+import { meaning } from "./meanings.js";
 import { commandLine, shellLine } from "./shell-lines.js";
 import { spanned, TierCard } from "./tier-card.js";
+import { askable } from "./tip.js";
 import { count, estimate, perSecond } from "./units.js";
 
 const ROLES = [
@@ -22,7 +24,7 @@ export class HealthView {
     this._pulse = pulse;
     this._cards = new Map(ROLES.map(([tier, role]) => [tier, new TierCard(tier, role)]));
     this._engines = new EngineTable();
-    this._span = make("p", { class: "span" });
+    this._span = askable(make("p", { class: "span" }), () => meaning("span", pulse.window()));
     this._inside = new Figure("inside", { label: "requests in flight" });
     this._direct = new DirectLine();
     this._shown = false;
@@ -67,6 +69,7 @@ export class HealthView {
     if (pulse.state === "gone") {
       const age = pulse.lastAt === null ? "" : `; these are from ${Math.round((performance.now() - pulse.lastAt) / 1000)} s ago`;
       say(this._span, `no new figures${age}`);
+      this._inside.set(["–", ""]);
       return;
     }
     say(this._span, pulse.state === "starting" ? "waiting for the first figures" : window.seconds ? `${spanned(window)}, read once a second` : "just opened; the window fills as it goes");

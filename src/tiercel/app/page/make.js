@@ -20,9 +20,14 @@ export function swatch(tone) {
   return make("i", { class: "swatch", "data-tone": tone, "aria-hidden": "true" });
 }
 
-/** A word beside its figure. */
+/** A word beside its figure, and in its name for those who hear it. */
 export function told(words, figure) {
+  if (!figure.hasAttribute("aria-label")) figure.setAttribute("aria-label", `${spokenText(figure)} ${words}`);
   return make("span", { class: "told" }, make("span", {}, words), figure);
+}
+
+function spokenText(figure) {
+  return [...figure.children].map((part) => part.textContent).join(" ");
 }
 
 /** Change a text only when it differs, so that nothing is announced or laid out again for nothing. */

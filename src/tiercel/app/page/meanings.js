@@ -19,6 +19,7 @@ const MEANINGS = {
   // Ask: one request.
   ms: (c) => ["The whole reply.", `From the request's first byte until the server had the end of the reply.${c.budget ? ` Its time was ${c.budget}.` : ""}`, REPLY, "tiercel.ms, header x-tiercel-ms"],
   first: (c) => ["First words.", `From pressing Ask until this browser had the first word; the way between is in it.${c.budget ? ` Its time was ${c.budget}.` : ""}`, REPLY, "measured here; over all requests: tiercel_first_content_seconds"],
+  cancelled: () => ["Cancelled.", "From pressing Ask until you pressed Cancel.", REPLY, "measured here; tiercel_streams_abandoned_total counts the streams"],
   seen: () => ["Seen here.", "From pressing Ask until this browser had the end of the reply.", REPLY, "measured here"],
   cost: (c) => ["Cost.", c.known ? "US dollars for all the tokens of this request, by the prices in the configuration." : "Unknown: no price is configured for a model that worked on this, or one that gave no usable answer worked too. That is not zero.", REPLY, "tiercel.cost, header x-tiercel-cost"],
   tokens: (c) => ["Tokens.", `Prompt and answer, counted by ${c.by === "tiercel" ? "Tiercel (about: the engine did not say)" : "the engine"}.`, REPLY, "usage, tiercel.usage_counted_by"],
@@ -30,6 +31,7 @@ const MEANINGS = {
   budget: (c) => [c.first ? "Until the first word." : "Until the end.", "The time this request would have: what you asked for, else the tier's own.", "the next request", `POST /v1/route/explain: ${c.first ? "first_s" : "total_s"}`],
 
   // Health: a tier.
+  span: (c) => ["The window.", "Every figure but those that say now counts what happened in it: the difference of two readings. It begins with the page and is at most a minute long.", c.seconds ? `${Math.round(c.seconds)} s` : "", "GET /metrics, once a second"],
   rungs: (c) => ["Who answered.", `The share of answers from each kind of rung; the fuller the colour, the better the quality.`, span(c), `tiercel_requests_total${tier(c)}, by kind`],
   rate: (c) => ["Requests a second.", "Requests that ended, whatever became of them.", span(c), `tiercel_requests_total${tier(c)}`],
   spark: (c) => ["Requests a second.", `Over the window; at most ${c.most}.`, span(c), `tiercel_requests_total${tier(c)}`],

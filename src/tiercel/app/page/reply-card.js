@@ -17,6 +17,7 @@ export class ReplyCard {
     this._answer = make("p", { class: "answer", "aria-busy": "true" });
     this._words = document.createTextNode("");
     this._answer.append(this._words);
+    this._top = make("div", { class: "top" }, make("p", { class: "asked" }, make("span", { class: "unseen" }, "You asked: "), question));
     this._lines = make(
       "details",
       { class: "lines", open: true },
@@ -27,7 +28,7 @@ export class ReplyCard {
     this.element = make(
       "article",
       { class: "card exchange", "data-tier": tierOf(body.model), "data-state": "running" },
-      make("p", { class: "asked" }, make("span", { class: "unseen" }, "You asked: "), question),
+      this._top,
       this._answer,
       this._lines,
     );
@@ -53,7 +54,8 @@ export class ReplyCard {
     if (outcome.cancelled) below.push(cancelled(outcome));
     if (outcome.error) below.push(fault(outcome));
     if (report) below.push(this._story(outcome), timeBar(report), tries(report));
-    else if (outcome.requestId) below.push(make("div", { class: "story" }, requestId(outcome.requestId)));
+    const id = report?.request_id || outcome.requestId;
+    if (id) this._top.append(requestId(id));
     if (report?.dropped?.length) below.push(make("p", { class: "fault mild" }, `Not passed on: ${report.dropped.join(", ")}`));
     this._lines.before(...below);
   }
@@ -64,18 +66,16 @@ export class ReplyCard {
     if (report.degraded) who.append(make("span", { class: "badge warn", title: "A lower rung than the tier's best" }, "degraded"));
     if (outcome.finish === "length") who.append(make("span", { class: "badge warn" }, "cut at its length"));
     const parts = [who];
-    if (this._body.stream && outcome.firstMs !== null) {
-      parts.push(told("first words", figure("first", time(outcome.firstMs), { budget: spoken(this._budget.firstMs) })));
-    }
-    if (typeof report.ms === "number") parts.push(told("whole", figure("ms", time(report.ms), { budget: spoken(this._budget.totalMs) })));
-    parts.push(told("seen here", figure("seen", time(outcome.wholeMs))));
+    if (typeof report.ms === "number") parts.push(told("took", figure("ms", time(report.ms), { budget: spoken(this._budget.totalMs) })));
     if (outcome.usage) {
       const { prompt_tokens: prompt = 0, completion_tokens: completion = 0 } = outcome.usage;
       parts.push(told("tokens", figure("tokens", [`${count(prompt)[0]}+${count(completion)[0]}`, ""], { by: report.usage_counted_by })));
     }
     parts.push(told("cost", figure("cost", cost(report.cost), { known: typeof report.cost === "number" })));
-    const id = report.request_id || outcome.requestId;
-    if (id) parts.push(requestId(id));
+    if (this._body.stream && outcome.firstMs !== null) {
+      parts.push(told("first words here", figure("first", time(outcome.firstMs), { budget: spoken(this._budget.firstMs) })));
+    }
+    parts.push(told(this._body.stream ? "the end" : "seen here", figure("seen", time(outcome.wholeMs))));
     return make("div", { class: "story" }, ...parts);
   }
 }
@@ -85,6 +85,7 @@ function tierOf(model) {
 }
 
 function named({ rung, kind }) {
+  if (!rung) return "no answer";
   return rung === kind || !kind ? String(rung) : `${rung}, ${kind}`;
 }
 
@@ -99,9 +100,9 @@ function requestId(id) {
 }
 
 function cancelled({ text, wholeMs }) {
-  const when = time(wholeMs).join(" ");
   const what = text ? "The words so far stay." : "Nothing had come yet.";
-  return make("p", { class: "fault mild" }, `You cancelled after ${when}. ${what} The server stops its engine at once.`);
+  const when = figure("cancelled", time(wholeMs));
+  return make("p", { class: "fault mild" }, "You cancelled after ", when, `. ${what} The server stops its engine at once.`);
 }
 
 function fault({ error, status, text }) {
@@ -165,13 +166,20 @@ function tries(report) {
 function row({ name, outcome, value, reason, tone }) {
   const kind = outcome === "ok" ? "ok" : tone === "lost" ? "bad" : "";
   const took = LEFT_OUT.has(outcome) && value === 0 ? "–" : figure("took", time(value), { outcome });
-  const why = reason || (outcome === "ok" ? "" : (OUTCOMES[outcome] ?? ""));
   return make(
     "tr",
     { "data-outcome": outcome },
     make("td", {}, swatch(tone), name),
     make("td", {}, make("span", { class: `outcome ${kind}` }, outcome.replaceAll("_", " "))),
     make("td", {}, took),
-    make("td", {}, why),
+    make("td", {}, because(outcome, reason)),
   );
+}
+
+/** The server's reason where a rung failed; where it was not even asked, what that means. */
+function because(outcome, reason) {
+  if (outcome === "ok") return reason;
+  const plain = OUTCOMES[reason] === undefined ? reason : reason.replaceAll("_", " ");
+  if (!LEFT_OUT.has(outcome)) return plain || (OUTCOMES[outcome] ?? "");
+  return [OUTCOMES[outcome], plain && `(${plain})`].filter(Boolean).join(" ");
 }

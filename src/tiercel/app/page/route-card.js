@@ -87,7 +87,8 @@ function rungRow(rung, stream) {
 }
 
 function skippedRow(skip) {
-  const why = [OUTCOMES[skip.outcome] ?? skip.outcome, skip.reason ? `(${skip.reason})` : ""].filter(Boolean).join(" ");
+  const reason = String(skip.reason ?? "").replaceAll("_", " ");
+  const why = [OUTCOMES[skip.outcome] ?? skip.outcome, reason ? `(${reason})` : ""].filter(Boolean).join(" ");
   return make("li", { class: "out" }, swatch("skipped"), make("span", {}, String(skip.rung ?? ""), " ", make("small", {}, why)));
 }
 

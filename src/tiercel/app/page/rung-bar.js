@@ -11,7 +11,7 @@ export class RungBar extends HTMLElement {
     this._bar = make("button", { type: "button", class: "rungs" });
     this._key = make("div", { class: "key" });
     this._told = { key: "rungs", context: {} };
-    askable(this._bar, () => meaning(this._told.key, this._told.context));
+    for (const part of [this._bar, this._key]) askable(part, () => meaning(this._told.key, this._told.context));
   }
 
   connectedCallback() {

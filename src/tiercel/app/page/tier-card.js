@@ -4,7 +4,7 @@ import { Figure } from "./figure.js";
 import { make, told } from "./make.js";
 import { meaning } from "./meanings.js";
 import { askable } from "./tip.js";
-import { count, estimate, perSecond, share } from "./units.js";
+import { count, estimate, estimates, perSecond, share } from "./units.js";
 
 const KINDS = [
   ["model", "model"],
@@ -88,10 +88,7 @@ export class TierCard {
   _pair(key, metric, window, base) {
     const [low, high] = [0.5, 0.95].map((q) => window.quantile(metric, q, this._where));
     const n = window.seen(metric, this._where);
-    const [p50, unit50] = estimate(low);
-    const [p95, unit95] = estimate(high);
-    const joined = unit50 === unit95 ? `${p50} / ${p95}` : `${p50} ${unit50} / ${p95}`;
-    this._set(key, n ? [p50 === p95 && unit50 === unit95 ? p95 : joined, unit95] : ["–", ""], { ...base, n });
+    this._set(key, estimates(low, high), { ...base, n });
   }
 
   _lateness(window, base) {
@@ -161,5 +158,5 @@ export class TierCard {
 
 /** The window in words. */
 export function spanned(window) {
-  return window.seconds ? `the last ${Math.max(1, Math.round(window.seconds))} s` : "sight yet";
+  return window.seconds ? `the last ${Math.max(1, Math.round(window.seconds))} s` : "the first second";
 }

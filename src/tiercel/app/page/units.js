@@ -2,6 +2,8 @@
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
+const SECONDS = { "µs": 1e-6, ms: 1e-3, s: 1 };
+
 /** Three digits at most, the way an instrument shows them. */
 function short(value) {
   if (value === 0) return "0";
@@ -52,6 +54,16 @@ export function estimate(quantile) {
   if (quantile.low === 0) return signed("<", quantile.high);
   if (quantile.high === Infinity) return signed(">", quantile.low);
   return time(quantile.value * 1000);
+}
+
+/** Two percentiles in the unit of the greater one. */
+export function estimates(low, high) {
+  const shown = estimate(high);
+  if (low === null || high === null) return shown;
+  const [digits, unit] = estimate(low);
+  if (digits === shown[0] && unit === shown[1]) return shown;
+  if (unit === shown[1] || digits.startsWith("<")) return [`${digits}${unit === shown[1] ? "" : ` ${unit}`} / ${shown[0]}`, shown[1]];
+  return [`${short(Number((low.value / SECONDS[shown[1]]).toPrecision(2)))} / ${shown[0]}`, shown[1]];
 }
 
 function signed(sign, seconds) {

@@ -34,7 +34,7 @@ class _File(msgspec.Struct):
     filename: str | None = None
 
 
-class Part(msgspec.Struct):
+class _Part(msgspec.Struct):
     """One part of a content; which fields count depends on the type."""
 
     type: str
@@ -46,7 +46,7 @@ class Part(msgspec.Struct):
     prompt_cache_breakpoint: dict[str, msgspec.Raw] | None = None
 
 
-Content = str | list[Part] | None
+Content = str | list[_Part] | None
 
 
 def blocks(content: Content, where: str, lost: dict[str, None], *, images: bool = True) -> list[Block]:
@@ -81,7 +81,7 @@ def is_string(raw: msgspec.Raw) -> bool:
     return bytes(raw)[:1] == b'"'
 
 
-def _block(part: Part, where: str, lost: dict[str, None], *, images: bool) -> Block:
+def _block(part: _Part, where: str, lost: dict[str, None], *, images: bool) -> Block:
     if part.type in {"text", "refusal"}:
         block = text_block((part.text if part.type == "text" else part.refusal) or "")
     elif part.type == "image_url" and images and part.image_url is not None:

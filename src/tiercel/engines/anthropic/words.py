@@ -6,12 +6,11 @@ import re
 
 import msgspec
 
+from tiercel.terms.json import NOT_JSON
 from tiercel.terms.reply import CompletionDetails, PromptDetails, Usage
 
 __all__ = ["NOT_JSON", "Details", "Tokens", "compact", "finish_of", "refusal_of", "usage_of"]
 
-# All that decoding bytes from outside can raise; text that is not UTF-8 is no DecodeError.
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _FINISHES = {
     "end_turn": "stop",

@@ -94,6 +94,8 @@ class Attempt:
             self._task = None
             if self._timer is not None:
                 self._timer.cancel()
+            if self._tap is not None:
+                self._tap.let_go()
 
     def check_shape(self) -> None:
         """Raise ``EngineFailed`` when the stream that ended is not what the request asked for."""
@@ -138,8 +140,10 @@ class Attempt:
         show.take(payload, chunk)
 
     def _show_preamble(self, show: Show) -> None:
-        for payload, chunk in self._preamble:
-            show.take(payload, chunk)
+        # A reply that another engine began has said already who speaks; clients would add the two up.
+        if not show.begun:
+            for payload, chunk in self._preamble:
+                show.take(payload, chunk)
         self._preamble.clear()
 
     def _progress(self) -> None:
@@ -193,20 +197,28 @@ class Attempt:
 
 
 class _Held:
-    """A tap that knows whether it is closed."""
+    """A tap that knows whether it is closed, and that is none any more once the attempt is over.
+
+    By then the connection belongs to another request, or is gone.
+    """
 
     __slots__ = ("_on_resume", "_tap", "held")
 
     def __init__(self, tap: Tap, on_resume: Callable[[], None]) -> None:
-        self._tap = tap
+        self._tap: Tap | None = tap
         self._on_resume = on_resume
         self.held = False
 
+    def let_go(self) -> None:
+        self._tap = None
+
     def pause_reading(self) -> None:
         self.held = True
-        self._tap.pause_reading()
+        if self._tap is not None:
+            self._tap.pause_reading()
 
     def resume_reading(self) -> None:
         self.held = False
         self._on_resume()
-        self._tap.resume_reading()
+        if self._tap is not None:
+            self._tap.resume_reading()

@@ -14,8 +14,9 @@ from tiercel.engines.judge.retries import ExtraWork
 from tiercel.engines.judge.view import size_of
 from tiercel.engines.port import Engine
 from tiercel.engines.shape import check_whole, is_shaped
+from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Clock
-from tiercel.terms.errors import EngineFailed, Exhausted, Late, Unavailable
+from tiercel.terms.errors import EngineFailed, Exhausted, Late, Refused, Unavailable, Unfit
 from tiercel.terms.reply import Answer, Outcome
 
 __all__ = ["Chain"]
@@ -83,7 +84,7 @@ class Chain:
             ask = msgspec.structs.replace(ask, said=run.show.said)
         probe = False
         try:
-            dropped = engine.drops(ask)
+            dropped = self._drops(engine, ask, is_last=rung is last)
             probe = rung.kind == "model" and self._health.enter(rung.name)
         except Unavailable as failure:
             run.fail(rung.name, failure, 0.0)
@@ -106,6 +107,15 @@ class Chain:
         self._won(rung, run, attempt, probe=probe)
         return answer
 
+    def _drops(self, engine: Engine, ask: Ask, *, is_last: bool) -> Sequence[str]:
+        """Return what an engine would leave out. What only this one cannot take is the next rung's chance."""
+        try:
+            return engine.drops(ask)
+        except Refused as refusal:
+            if is_last:
+                raise
+            raise Unfit(str(refusal)) from refusal
+
     def _won(self, rung: Rung, run: Run, attempt: Attempt, *, probe: bool) -> None:
         took_s = self._clock.now_s() - attempt.started_s
         run.engine_s += took_s
@@ -126,18 +136,23 @@ class Chain:
             # What this attempt kept back was the end of nothing.
             run.show.cut()
 
-    def may_hedge(self) -> bool:
-        """Take one extra attempt out of the purse."""
-        return self._extra.spend()
+    def may_add(self, rung: Rung) -> bool:
+        """Take one extra attempt out of the purse, unless the rung is closed: nothing is paid for a refusal."""
+        return self._health.may_enter(rung.name) and self._extra.spend()
 
     def _worth_again(self, rung: Rung, run: Run, failure: Unavailable) -> bool:
         """Whether a rung gets one more try: a passing failure, where only something lesser would follow."""
         if not rung.retry or not isinstance(failure, EngineFailed) or failure.failure not in PASSING:
             return False
-        if failure.retry_after_s or run.begun or sum(tried.rung == rung.name for tried in run.tried) > 1:
+        if (
+            failure.timed_out
+            or failure.retry_after_s
+            or run.begun
+            or sum(tried.rung == rung.name for tried in run.tried) > 1
+        ):
             return False
         left_s = run.budget.start_s + rung.until_s - self._clock.now_s()
-        return left_s > max(rung.usual_s, 0.0) and self._extra.spend()
+        return left_s > max(rung.usual_s, 0.0) and self.may_add(rung)
 
     def _too_late_for(self, rung: Rung, below: Rung | None, run: Run) -> bool:
         """Predict, then skip: an engine that usually needs more than is left would only spend the next one's time."""

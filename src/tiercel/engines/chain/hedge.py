@@ -20,8 +20,8 @@ class Tries(Protocol):
         """Try one engine once."""
         ...
 
-    def may_hedge(self) -> bool:
-        """Take one extra attempt out of the purse."""
+    def may_add(self, rung: Rung) -> bool:
+        """Take one extra attempt out of the purse, if the rung may be asked at all."""
         ...
 
 
@@ -53,7 +53,7 @@ async def race(tries: Tries, pair: tuple[Rung, Rung], run: Run, last: Rung) -> t
     start(0, first)
     try:
         await asyncio.wait(state.tasks, timeout=first.hedge_after_s)
-        if not state.tasks[0].done() and state.winner is None and tries.may_hedge():
+        if not state.tasks[0].done() and state.winner is None and tries.may_add(second):
             start(1, second)
         runner = await _first_answer(state)
     finally:

@@ -217,7 +217,9 @@ class Link(asyncio.Protocol):
             return
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._waiter = self._feed = None
-        if self._keep and self.usable:
+        if self._keep and self._transport is not None and self.usable:
+            # The reader of this reply may have held the flow; whoever uses the connection next must not wait for it.
+            self._transport.resume_reading()
             self._keeper.release(self)
         elif self._transport is not None:
             self._transport.abort()

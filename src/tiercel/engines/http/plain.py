@@ -100,8 +100,10 @@ class PlainHttp:
     async def _dial(self, deadline: Deadline) -> Link:
         while len(self._links) + self._dialling >= self._max:
             await self._turn()
-            if self._idle:
-                return self._idle.pop()
+            while self._idle:
+                link = self._idle.pop()
+                if link.usable:
+                    return link
         limit_s = min(self._connect_s, deadline.left_s())
         loop = asyncio.get_running_loop()
         self._dialling += 1
@@ -110,7 +112,7 @@ class PlainHttp:
                 _, link = await loop.create_connection(lambda: Link(self), self._host, self._port, ssl=self._tls)
         except TimeoutError:
             raise EngineFailed(
-                "unreachable", f"no connection to {self._netloc} within {limit_s * 1e3:.0f} ms"
+                "unreachable", f"no connection to {self._netloc} within {limit_s * 1e3:.0f} ms", timed_out=True
             ) from None
         except OSError as error:
             raise EngineFailed(

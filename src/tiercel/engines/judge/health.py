@@ -74,16 +74,18 @@ class Health:
         record = self._records[name]
         probe = False
         if record.tripped:
-            now_s = self._clock.now_s()
-            for failure in record.tripped:
-                breaker = record.breakers[failure]
-                if breaker.open_until_s > now_s or breaker.probing:
-                    raise Tripped(f"{name}: {failure}")
+            closed = self._closed_by(record)
+            if closed:
+                raise Tripped(f"{name}: {closed}")
             for failure in record.tripped:
                 record.breakers[failure].probing = True
             probe = True
         record.in_flight += 1
         return probe
+
+    def may_enter(self, name: str) -> bool:
+        """Return whether an attempt may begin now."""
+        return not self._closed_by(self._records[name])
 
     def succeeded(self, name: str, size: int, took_s: float, *, probe: bool) -> None:
         """Note an answer, and how long the caller waited for its first content (stream) or its end."""
@@ -160,6 +162,16 @@ class Health:
             )
             for name, record in self._records.items()
         }
+
+    def _closed_by(self, record: _Record) -> str:
+        """Return the failure for which nobody may enter now, or nothing."""
+        if record.tripped:
+            now_s = self._clock.now_s()
+            for failure in record.tripped:
+                breaker = record.breakers[failure]
+                if breaker.open_until_s > now_s or breaker.probing:
+                    return failure
+        return ""
 
     def _release(self, record: _Record, *, probe: bool) -> None:
         if probe:

@@ -7,6 +7,7 @@ import msgspec
 from tiercel.engines.port import Sink, Tap
 from tiercel.engines.sse import EventReader
 from tiercel.terms.errors import EngineFailed
+from tiercel.terms.json import NOT_JSON
 from tiercel.terms.reply import Answer, Chunk, Usage
 
 __all__ = ["ChunkReader"]
@@ -47,7 +48,7 @@ class ChunkReader:
             return
         try:
             chunk = _chunk(payload)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             raise EngineFailed("malformed", "an event of the stream is no chunk") from None
         if chunk.error is not None:
             raise EngineFailed("server_error", "an error inside the stream")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tiercel.terms.errors import EngineFailed
+from tiercel.terms.json import NOT_JSON
 from tiercel.terms.reply import Answer, Usage
 
 __all__ = ["read_completion", "read_embeddings"]
@@ -50,7 +51,7 @@ def read_completion(body: bytes) -> Answer:
     """Return the answer in a ``chat.completion``; raise ``EngineFailed`` when the bytes are none."""
     try:
         seen = _completion(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise EngineFailed("malformed", f"the reply is no chat completion: {_brief(error)}") from None
     if seen.error is not None:
         raise EngineFailed("server_error", "an error with status 200")
@@ -70,7 +71,7 @@ def read_embeddings(body: bytes) -> Answer:
     """Return the answer in an embeddings list."""
     try:
         seen = _embeddings(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise EngineFailed("malformed", f"the reply is no list of embeddings: {_brief(error)}") from None
     if not seen.data:
         raise EngineFailed("malformed", "the reply has no embeddings")

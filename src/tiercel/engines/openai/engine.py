@@ -15,6 +15,7 @@ from tiercel.engines.port import Sink
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Deadline
 from tiercel.terms.errors import EngineFailed
+from tiercel.terms.json import NOT_JSON
 from tiercel.terms.reply import Answer
 
 __all__ = ["OpenAIEngine"]
@@ -76,7 +77,7 @@ class OpenAIEngine:
         self._raise_for(reply)
         try:
             return [model.id for model in msgspec.json.decode(reply.body, type=_Models).data]
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             raise EngineFailed("malformed", "the reply is no list of models") from None
 
     async def aclose(self) -> None:
@@ -87,8 +88,9 @@ class OpenAIEngine:
         fields = {**ask.fields, "model": self._model}
         if ask.stream:
             fields["stream"] = TRUE
-            if self._spec.usage_in_streams:
-                fields["stream_options"] = USAGE_WANTED
+            options = self._stream_options(fields.pop("stream_options", None))
+            if options is not None:
+                fields["stream_options"] = options
         if ask.said:
             said: list[object] = [{"role": "assistant", "content": ask.said}]
             messages = msgspec.json.decode(fields["messages"], type=list[msgspec.Raw])
@@ -96,6 +98,17 @@ class OpenAIEngine:
             if self._spec.api == "vllm":
                 fields["continue_final_message"], fields["add_generation_prompt"] = TRUE, FALSE
         return _encode(fields)
+
+    def _stream_options(self, given: msgspec.Raw | None) -> msgspec.Raw | None:
+        """Ask for the usage where the engine can tell it; what else the caller opted for stays as it is."""
+        wanted = USAGE_WANTED if self._spec.usage_in_streams else None
+        if given is None or bytes(given) in (b"null", bytes(USAGE_WANTED)):
+            return wanted
+        options = msgspec.json.decode(given, type=dict[str, msgspec.Raw])
+        options.pop("include_usage", None)
+        if wanted is not None:
+            options["include_usage"] = TRUE
+        return msgspec.Raw(_encode(options)) if options else None
 
     def _raise_for(self, reply: Reply) -> None:
         if reply.status != OK:

@@ -6,6 +6,7 @@ import msgspec
 
 from tiercel.engines.http.port import Reply
 from tiercel.terms.errors import BadRequest, EngineFailed, Failure, TiercelError, TooLarge
+from tiercel.terms.json import NOT_JSON
 
 __all__ = ["failure_of", "retry_after_of"]
 
@@ -58,6 +59,6 @@ def retry_after_of(reply: Reply) -> float | None:
 def _envelope(body: bytes) -> _Error:
     try:
         error = msgspec.json.decode(body, type=_Envelope).error
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return _Error()
     return _Error(message=error) if isinstance(error, str) else error
