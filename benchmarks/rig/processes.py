@@ -52,6 +52,12 @@ class Child:
         """Return the CPU seconds, user and system, that the tree has used."""
         return sum(map(_cpu_s, self.tree()))
 
+    def waited_s(self) -> float:
+        """Return the seconds that the first process's own thread could have run and had no core."""
+        with contextlib.suppress(OSError):
+            return int(Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        return 0.0
+
     def rss_mib(self) -> float:
         """Return the resident memory of the tree."""
         return sum(map(_rss_pages, self.tree())) * _PAGE / 2**20

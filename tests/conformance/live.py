@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
 import uvicorn
@@ -31,6 +32,7 @@ __all__ = ["CANARY_KEY", "Live", "engine", "running"]
 
 CANARY_KEY = "sk-canary-6f1d"
 SOON_S = 10.0
+T = TypeVar("T")
 
 
 def engine(part: str = "plain", *, gap_ms: float = 200.0) -> EngineSpec:
@@ -71,6 +73,21 @@ class Live:
             await asyncio.wait_for(self.ledger.until(reached), SOON_S)
 
         self._portal.call(soon)
+
+    def settle(self) -> None:
+        """Wait until nobody is connected to anything any more."""
+
+        async def soon() -> None:
+            await asyncio.wait_for(self.ledger.until(lambda: self.ledger.open_sockets == 0), SOON_S)
+            async with asyncio.timeout(SOON_S):
+                while self.server.server_state.connections:
+                    await asyncio.sleep(0)
+
+        self._portal.call(soon)
+
+    def run(self, work: Callable[[], Coroutine[object, object, T]]) -> T:
+        """Run something on the server's own loop, where nothing can happen between two of its steps."""
+        return self._portal.call(work)
 
     def tasks(self) -> int:
         """Count what runs on the server's loop, in a moment in which nothing else does."""

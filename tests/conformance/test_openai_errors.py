@@ -51,7 +51,7 @@ def house() -> Iterator[Live]:
         ({"temperature": "warm"}, "temperature", "invalid_value"),
         ({"n": 99}, "n", "invalid_value"),
         ({"messages": []}, "messages", "invalid_value"),
-        ({"messages": [{"content": "nobody says this"}]}, "messages[...].role", "invalid_value"),
+        ({"messages": [{"content": "nobody says this"}]}, "messages[0].role", "invalid_value"),
         ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
         ({"tools": [{"type": "function"}]}, "tools[0].function", "invalid_value"),
         ({"tool_choice": "required"}, "tool_choice", "invalid_value"),

@@ -19,6 +19,9 @@ _SKIPS: Final = frozenset({"skipped", "breaker_open", "unfit", "shed"})
 # How the chain may judge what a client gave as an answer.
 _JUDGED: Final = frozenset({"ok", "wrong_shape", "malformed"})
 _CUT_OFF: Final = frozenset({"unreachable", "truncated", "malformed"})
+# Vectors have no choices that could be missing.
+_ABOUT_CHOICES: Final = frozenset({Mode.NO_CHOICES, Mode.EMPTY_CHOICES})
+_ANSWERED: Final = frozenset({"answered"})
 # What an engine does without any work on words.
 _FREE: Final = frozenset(
     {
@@ -94,7 +97,7 @@ class Critic:
     def _check_refused(self, case: Case) -> None:
         # Anthropic's API gives one answer to a request, and says so before it is asked.
         specs = self._scenario.specs
-        many = case.ask.n > 1 and any(specs[name].kind == "anthropic" for name in case.models)
+        many = case.ask.n > 1 and any(spec.kind == "anthropic" for spec in specs.values())
         unknown = case.ask.model in {"nobody", "bronze"}
         if not (many or unknown or any(tried.outcome == "refused" for tried in case.tries)):
             self._referee.wrong("bug", f"nobody refused it: {case}")
@@ -128,6 +131,8 @@ class Critic:
             return
         play = tried.plays[-1]
         allowed = made_of(play.mode, stream=case.ask.stream, dialect=play.dialect)
+        if case.ask.kind == "embed" and play.mode in _ABOUT_CHOICES:
+            allowed = allowed | _ANSWERED
         if outcome == "gone":
             if "answered" in allowed:
                 self._check_in_time(case, tried, play)
@@ -152,8 +157,8 @@ class Critic:
         served = case.served
         assert served is not None  # noqa: S101 - that is what its fate says
         report, wrong = served.report, self._referee.wrong
-        winner = next((one for one in reversed(case.tries) if one.outcome == "answered"), None)
-        if winner is None or report.rung != winner.engine:
+        winner = case.last_try(report.rung)
+        if winner is None or winner.outcome != "answered":
             wrong("label", f"it says {report.rung} answered: {case}")
         spec = self._scenario.specs[report.rung]
         kind = spec.kind if not spec.is_model else "model"

@@ -21,7 +21,7 @@ from tiercel.terms.errors import Refused, TiercelError, Unavailable
 __all__ = ["Crowd"]
 
 _BURST_EVERY: Final = 400
-_CALM_GAP_S: Final = 0.05
+_CALM_GAP_S: Final = 0.2
 
 
 class Crowd:

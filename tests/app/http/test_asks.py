@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ def encoded(**fields: object) -> bytes:
     return msgspec.json.encode({"model": "auto", "messages": HELLO, **fields})
 
 
-def read(wishes: Wishes = NO_WISHES, **fields: object) -> Ask:
+def read(wishes: Wishes = NO_WISHES, **fields: Any) -> Ask:
     return read_chat(encoded(**fields), wishes, "r-1")
 
 
@@ -54,6 +55,7 @@ def test_what_is_not_known_is_kept_byte_for_byte() -> None:
         ({"stream": True, "stream_options": {"include_usage": True}}, {"include_usage": True}),
         ({"stream": None, "n": None, "stop": None, "tools": None}, {"stream": False, "n": 1, "tools": False}),
         ({"n": 8}, {"n": 8}),
+        ({"n": 2.0, "max_tokens": 64.0, "seed": 1.0, "top_logprobs": 0.0}, {"n": 2, "max_tokens": 64}),
         ({"max_completion_tokens": 5, "max_tokens": 9}, {"max_tokens": 5}),
         ({"tools": [TOOL]}, {"tools": True, "shape": "text"}),
         ({"tools": [TOOL], "tool_choice": "auto"}, {"shape": "text"}),
@@ -76,7 +78,7 @@ def test_what_is_not_known_is_kept_byte_for_byte() -> None:
         ({"temperature": 2, "top_p": 0, "presence_penalty": -2, "seed": -1, "logprobs": True, "top_logprobs": 20}, {}),
     ],
 )
-def test_what_the_router_needs_is_read(fields: dict[str, object], expected: dict[str, object]) -> None:
+def test_what_the_router_needs_is_read(fields: dict[str, Any], expected: dict[str, object]) -> None:
     ask = read(**fields)
     assert {name: getattr(ask, name) for name in expected} == expected
 
@@ -110,9 +112,6 @@ def test_what_the_router_needs_is_read(fields: dict[str, object], expected: dict
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": "always"}, "tool_choice"),
-        (
-            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}},
-        ),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": "json"}, "response_format"),
@@ -128,6 +127,8 @@ def test_what_the_router_needs_is_read(fields: dict[str, object], expected: dict
         ({"tiercel": {"max_cost": -1}}, "tiercel.max_cost"),
         ({"tiercel": {"persona": "x" * 129}}, "tiercel.persona"),
         ({"tiercel": {"npc_id": "a\nb"}}, "tiercel.npc_id"),
+        ({"tiercel": {"mood": "a\u2028b"}}, "tiercel.mood"),
+        ({"tiercel": {"max_cost": 1e10}}, "tiercel.max_cost"),
         ({"tiercel": {"legal": ["x" * 129]}}, "tiercel.legal"),
         ({"tiercel": []}, "tiercel"),
         ({"api_base": "http://10.0.0.1"}, "api_base"),
@@ -209,10 +210,8 @@ def test_the_depth_of_a_body_is_measured_exactly(value: object, deeper: int, lim
 @given(st.binary(max_size=200))
 def test_no_bytes_are_more_than_refused(body: bytes) -> None:
     for read_one in (read_chat, read_embedding):
-        try:
+        with suppress(BadRequest):
             read_one(body, NO_WISHES, "r")
-        except BadRequest as error:
-            assert str(error)
 
 
 @given(
@@ -227,11 +226,8 @@ def test_no_bytes_are_more_than_refused(body: bytes) -> None:
 )
 def test_no_json_is_more_than_refused(fields: dict[str, object]) -> None:
     body = msgspec.json.encode({"model": "m", "messages": HELLO, **fields})
-    try:
+    with suppress(BadRequest):
         ask = read_chat(body, NO_WISHES, "r")
-    except BadRequest as error:
-        assert error.code
-    else:
         assert set(ask.fields) == {"model", "messages", *fields} - {"tiercel", "service_tier"}
 
 
@@ -262,7 +258,7 @@ def test_the_body_wins_over_the_headers_field_by_field() -> None:
     assert read(head).wishes is head
 
 
-@pytest.mark.parametrize("value", ["x", ["x", "y"], [1, 2], [[1], [2, 3]]])
+@pytest.mark.parametrize("value", ["x", ["x", "y"], [1, 2.0], [[1], [2, 3]], [7] * 5_000])
 def test_a_request_for_vectors_is_read(value: object) -> None:
     ask = read_embedding(msgspec.json.encode({"model": "e", "input": value, "dimensions": 8}), NO_WISHES, "r")
     assert (ask.kind, ask.shape, ask.model, list(ask.fields)) == (
@@ -280,6 +276,10 @@ def test_a_request_for_vectors_is_read(value: object) -> None:
         ({"input": []}, "input"),
         ({"input": [{}]}, "input[0]"),
         ({"input": ["x"] * 2049}, "input"),
+        ({"input": [[1]] * 2049}, "input"),
+        ({"input": ["x", 1]}, "input"),
+        ({"input": [-1]}, "input[0]"),
+        ({"input": [[1, 2**32]]}, "input[0][1]"),
         ({"dimensions": 0}, "dimensions"),
         ({"encoding_format": "hex"}, "encoding_format"),
         ({"api_base": "x"}, "api_base"),

@@ -24,7 +24,7 @@ def test_a_client_that_connects_and_says_nothing_is_let_go() -> None:
         gate, _ = gate_of({}, limits=LIMITS, tally=counted.append)
         async with gate.caller() as caller:
             await caller.until_closed()
-            assert (now_s(), caller.heard, counted) == (75.0, b"", ["clock.idle"])
+            assert (now_s(), bytes(caller.heard), counted) == (75.0, b"", ["clock.idle"])
 
     virtual.run(story())
 

@@ -26,7 +26,7 @@ async def left_behind(gate: Gate, flow: ScriptedFlow) -> None:
 @both_ways
 @pytest.mark.parametrize("words", [[], ["so"], ["so", "far"]], ids=["before a word", "after one", "in the middle"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
-def test_a_client_that_leaves_cancels_its_request_at_once(hot: bool, words: list[str], stream: bool) -> None:  # noqa: FBT001
+def test_a_client_that_leaves_cancels_its_request_at_once(hot: bool, words: list[str], stream: bool) -> None:
     async def story() -> None:
         gate, flow = gate_of({"a": hangs(words=words if stream else [])}, hot=hot)
         async with gate.caller() as caller:
@@ -42,7 +42,7 @@ def test_a_client_that_leaves_cancels_its_request_at_once(hot: bool, words: list
 
 
 @both_ways
-def test_a_client_that_leaves_in_the_instant_of_its_request_leaves_nothing(hot: bool) -> None:  # noqa: FBT001
+def test_a_client_that_leaves_in_the_instant_of_its_request_leaves_nothing(hot: bool) -> None:
     async def story() -> None:
         gate, flow = gate_of({"a": hangs()}, hot=hot)
         async with gate.caller() as caller:
@@ -54,7 +54,7 @@ def test_a_client_that_leaves_in_the_instant_of_its_request_leaves_nothing(hot: 
 
 
 @both_ways
-def test_a_client_that_says_it_has_no_more_to_send_has_left(hot: bool) -> None:  # noqa: FBT001
+def test_a_client_that_says_it_has_no_more_to_send_has_left(hot: bool) -> None:
     async def story() -> None:
         gate, flow = gate_of({"a": hangs()}, hot=hot)
         async with gate.caller() as caller:
@@ -98,7 +98,7 @@ def test_a_thousand_abandoned_streams_leave_nothing() -> None:
 
 
 @both_ways
-def test_a_bug_answers_500_and_tells_the_log_where_it_is_and_nobody_what_was_said(hot: bool) -> None:  # noqa: FBT001
+def test_a_bug_answers_500_and_tells_the_log_where_it_is_and_nobody_what_was_said(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": fails(KeyError("the words of a player"))}, hot=hot)
         async with gate.caller() as caller:
@@ -117,7 +117,7 @@ def test_a_bug_answers_500_and_tells_the_log_where_it_is_and_nobody_what_was_sai
 
 
 @both_ways
-def test_a_bug_in_the_middle_of_a_stream_ends_it_with_an_error(hot: bool) -> None:  # noqa: FBT001
+def test_a_bug_in_the_middle_of_a_stream_ends_it_with_an_error(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": fails(ZeroDivisionError(), words=["so", "far"])}, hot=hot)
         async with gate.caller() as caller:
@@ -184,7 +184,7 @@ def test_a_graceful_end_lets_the_running_request_finish_and_tells_the_client() -
 
 
 def test_an_application_that_fails_is_contained() -> None:
-    async def silent(scope: Message, receive: Receive, send: Send) -> None:
+    async def silent(scope: Message, _receive: Receive, send: Send) -> None:
         if scope["path"] == "/raises":
             raise ZeroDivisionError
         if scope["path"] == "/header":
@@ -208,7 +208,7 @@ def test_an_application_that_fails_is_contained() -> None:
             async with gate.caller() as caller:
                 with captured() as lines:
                     caller.send(request(path, method="GET"))
-                    await caller.until(lambda: caller.closed or b"}" in caller.heard)  # noqa: B023
+                    await caller.until(lambda: caller.closed or b"}" in caller.heard)
                 assert heard in caller.heard, path
                 assert b"set-cookie" not in caller.heard
                 assert [line.event for line in lines] == ["http.bug"], path

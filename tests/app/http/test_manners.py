@@ -14,7 +14,7 @@ both_ways = pytest.mark.parametrize("hot", [True, False], ids=["hot", "plain"])
 
 
 @both_ways
-def test_close_is_honoured(hot: bool) -> None:  # noqa: FBT001
+def test_close_is_honoured(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": says("a")}, hot=hot)
         async with gate.caller() as caller:
@@ -26,7 +26,7 @@ def test_close_is_honoured(hot: bool) -> None:  # noqa: FBT001
 
 
 @both_ways
-def test_http10_is_closed_unless_it_asks_to_be_kept(hot: bool) -> None:  # noqa: FBT001
+def test_http10_is_closed_unless_it_asks_to_be_kept(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": says("a")}, hot=hot)
         async with gate.caller() as caller:
@@ -42,7 +42,7 @@ def test_http10_is_closed_unless_it_asks_to_be_kept(hot: bool) -> None:  # noqa:
 
 
 @both_ways
-def test_a_stream_to_http10_has_no_chunks_and_ends_with_the_connection(hot: bool) -> None:  # noqa: FBT001
+def test_a_stream_to_http10_has_no_chunks_and_ends_with_the_connection(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": says("one two")}, hot=hot)
         async with gate.caller() as caller:
@@ -171,7 +171,7 @@ def test_a_client_that_expects_too_much_is_refused_before_it_sends_its_body() ->
     ],
 )
 @both_ways
-def test_a_page_of_another_site_can_change_nothing_here(lines: list[str], status: int, hot: bool) -> None:  # noqa: FBT001
+def test_a_page_of_another_site_can_change_nothing_here(lines: list[str], status: int, hot: bool) -> None:
     async def story() -> None:
         gate, flow = gate_of(
             {"a": says("a")},
@@ -223,7 +223,7 @@ def test_a_public_server_answers_to_any_valid_name() -> None:
         ("content-encoding: identity", 200),
     ],
 )
-def test_only_json_as_it_is_is_read(line: str, status: int, hot: bool) -> None:  # noqa: FBT001
+def test_only_json_as_it_is_is_read(line: str, status: int, hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": says("a")}, hot=hot)
         async with gate.caller() as caller:
@@ -237,7 +237,7 @@ def test_only_json_as_it_is_is_read(line: str, status: int, hot: bool) -> None: 
     [("abc-DEF_1.2", True), ("a" * 64, True), ("a" * 65, False), ("", False), ("a b", False), ("a:b", False)],
 )
 @both_ways
-def test_a_request_id_of_harmless_characters_is_kept(given: str, kept: bool, hot: bool) -> None:  # noqa: FBT001
+def test_a_request_id_of_harmless_characters_is_kept(given: str, kept: bool, hot: bool) -> None:
     async def story() -> None:
         gate, flow = gate_of({"a": says("a")}, hot=hot)
         async with gate.caller() as caller:

@@ -71,7 +71,7 @@ objects = st.dictionaries(
 
 
 @given(objects, st.sampled_from(["", " ", "\n"]), st.booleans())
-def test_a_body_keeps_all_its_keys_and_gets_our_report(fields: dict[str, object], space: str, escaped: bool) -> None:  # noqa: FBT001
+def test_a_body_keeps_all_its_keys_and_gets_our_report(fields: dict[str, object], space: str, escaped: bool) -> None:
     body = msgspec.json.encode(fields)
     if escaped:
         body = body.replace(b'"tiercel"', b'"\\u0074iercel"')
@@ -140,13 +140,13 @@ def test_a_frame_is_one_event_whatever_is_in_it(payload: bytes) -> None:
         ),
     ],
 )
-def test_every_error_is_told_in_the_envelope(  # noqa: PLR0913 - one row of a table
+def test_every_error_is_told_in_the_envelope(
     error: TiercelError,
     status: int,
     kind: str,
     code: str,
     again: bool,
-    wait: str | None,  # noqa: FBT001
+    wait: str | None,
 ) -> None:
     reply = error_reply(error, "r-1")
     told = msgspec.json.decode(reply.body)["error"]

@@ -18,7 +18,6 @@ from tiercel.sim import virtual
 from tiercel.terms.errors import BadRequest, EngineFailed, Exhausted, OverQuota, Shed
 
 LINE = ["x-request-id: one"]
-OLD = {"version": "1.0", "lines": LINE}
 SENT = {
     "json": chat("a", lines=LINE),
     "stream": chat("a", stream=True, lines=LINE),
@@ -26,8 +25,8 @@ SENT = {
     "vectors": request(EMBEDDINGS, b'{"model":"a","input":"x"}', lines=LINE),
     "closing": chat("a", lines=[*LINE, "connection: close"]),
     "closing stream": chat("a", stream=True, lines=[*LINE, "connection: close"]),
-    "old": chat("a", **OLD),
-    "old stream": chat("a", stream=True, **OLD),
+    "old": chat("a", version="1.0", lines=LINE),
+    "old stream": chat("a", version="1.0", stream=True, lines=LINE),
     "old and kept": chat("a", version="1.0", lines=[*LINE, "connection: keep-alive"]),
     "no json": request(CHAT, b"{", lines=LINE),
     "no body": request(CHAT, lines=LINE),

@@ -88,7 +88,7 @@ def test_a_client_that_never_reads_is_bounded_and_then_cut_off(loop: str) -> Non
         async with real_door(parts_of(flow, limits=Limits(stalled_s=0.2))) as door:
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            sock.setblocking(False)
+            sock.settimeout(0)
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", door.port))
             await asyncio.get_running_loop().sock_sendall(sock, chat("a", stream=True))
             await flow.until(lambda: bool(flow.cancelled))

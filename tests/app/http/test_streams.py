@@ -17,7 +17,7 @@ both_ways = pytest.mark.parametrize("hot", [True, False], ids=["hot", "plain"])
 
 
 @both_ways
-def test_a_stream_is_told_in_events_and_ends_with_the_report_and_the_mark(hot: bool) -> None:  # noqa: FBT001
+def test_a_stream_is_told_in_events_and_ends_with_the_report_and_the_mark(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": says("one two three")}, hot=hot)
         async with gate.caller() as caller:
@@ -55,7 +55,7 @@ def test_the_head_waits_for_the_first_event_and_each_event_is_one_write() -> Non
 
 
 @both_ways
-def test_a_stream_that_breaks_ends_with_an_error_event_and_without_the_mark(hot: bool) -> None:  # noqa: FBT001
+def test_a_stream_that_breaks_ends_with_an_error_event_and_without_the_mark(hot: bool) -> None:
     async def story() -> None:
         broken = Exhausted("no rung could answer", [EngineFailed("truncated", "it stopped")])
         gate, _ = gate_of({"a": fails(broken, words=["so", "far"])}, hot=hot)
@@ -71,7 +71,7 @@ def test_a_stream_that_breaks_ends_with_an_error_event_and_without_the_mark(hot:
 
 
 @both_ways
-def test_an_error_before_the_first_word_of_a_stream_is_an_ordinary_error(hot: bool) -> None:  # noqa: FBT001
+def test_an_error_before_the_first_word_of_a_stream_is_an_ordinary_error(hot: bool) -> None:
     async def story() -> None:
         gate, _ = gate_of({"a": fails(Exhausted("too late", code="deadline"))}, hot=hot)
         async with gate.caller() as caller:
@@ -83,7 +83,7 @@ def test_an_error_before_the_first_word_of_a_stream_is_an_ordinary_error(hot: bo
 
 
 @both_ways
-def test_a_stream_whose_words_are_all_in_its_tail_has_a_head_too(hot: bool) -> None:  # noqa: FBT001
+def test_a_stream_whose_words_are_all_in_its_tail_has_a_head_too(hot: bool) -> None:
     async def turn(_ask: Ask, _stage: Stage) -> Served:
         return Served(report=REPORT, tail=(chunk("all of it", "stop"),))
 
@@ -98,7 +98,7 @@ def test_a_stream_whose_words_are_all_in_its_tail_has_a_head_too(hot: bool) -> N
 
 
 @both_ways
-def test_line_ends_in_the_json_of_an_engine_cannot_end_an_event(hot: bool) -> None:  # noqa: FBT001
+def test_line_ends_in_the_json_of_an_engine_cannot_end_an_event(hot: bool) -> None:
     async def turn(_ask: Ask, stage: Stage) -> Served:
         stage.begin(REPORT)
         stage.event(b'{"a":1,\r\n\r\n"b":2\n}')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def test_headers_wish() -> None:
         b"x-tiercel-first-ms": b"80",
         b"x-tiercel-total-ms": b"250.5",
         b"x-tiercel-quality": b"simple",
-        b"x-tiercel-persona": "wächter".encode(),
+        b"x-tiercel-persona": b"guard",
         b"x-tiercel-npc-id": b"npc-7",
         b"x-tiercel-session": b"s1",
         b"x-tiercel-mood": b"grim",
@@ -30,7 +32,7 @@ def test_headers_wish() -> None:
         first_ms=80.0,
         total_ms=250.5,
         quality="simple",
-        persona="wächter",
+        persona="guard",
         npc_id="npc-7",
         session="s1",
         mood="grim",
@@ -62,6 +64,8 @@ def test_a_budget_of_its_own_is_worth_more_than_the_patience_of_a_library() -> N
     [
         (b"x-tiercel-sla", b"soon"),
         (b"x-tiercel-first-ms", b"fast"),
+        (b"x-tiercel-first-ms", b"null"),
+        (b"x-tiercel-sla", b"Null"),
         (b"x-tiercel-first-ms", b"0"),
         (b"x-tiercel-total-ms", b"-5"),
         (b"x-tiercel-total-ms", b"nan"),
@@ -70,7 +74,7 @@ def test_a_budget_of_its_own_is_worth_more_than_the_patience_of_a_library() -> N
         (b"x-tiercel-max-cost", b"-0.1"),
         (b"x-tiercel-persona", b"\xff"),
         (b"x-tiercel-persona", b"a\tb"),
-        (b"x-tiercel-persona", "a\u2028b".encode()),
+        (b"x-tiercel-persona", "wächter".encode()),
         (b"x-tiercel-session", b"x" * 129),
         (b"x-tiercel-legal", b"flee"),
         (b"x-tiercel-hint-ms", b"5"),
@@ -91,11 +95,8 @@ def test_a_wrong_header_is_named(name: bytes, value: bytes) -> None:
     )
 )
 def test_no_header_is_more_than_refused(head: dict[bytes, bytes]) -> None:
-    try:
+    with suppress(BadRequest):
         wishes = wishes_of(head)
-    except BadRequest as error:
-        assert error.param
-    else:
         assert wishes.first_ms is None or wishes.first_ms > 0
 
 

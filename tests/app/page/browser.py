@@ -140,6 +140,14 @@ class Tab:
         """Close the window and forget what it stored."""
         self._browser.call("Target.disposeBrowserContext", {"browserContextId": self._context})
 
+    def fresh(self) -> None:
+        """Be as a new window is: a new one takes a quarter of a second more."""
+        self.call("Page.navigate", {"url": "about:blank"})
+        self.call("Storage.clearCookies")
+        self.size(1280, 720)
+        self.theme("dark")
+        self.events.clear()
+
     def call(self, method: str, params: Json | None = None) -> Json:
         """Call a method of DevTools for this window."""
         return self._browser.call(method, params, self._session)
@@ -172,8 +180,8 @@ class Tab:
         found = self.run(
             f"""new Promise((resolve) => {{
                 const end = performance.now() + {PATIENCE_S * 1000};
-                const look = () => {{
-                    const value = ({script});
+                const look = async () => {{
+                    const value = await ({script});
                     if (value || performance.now() > end) resolve(value instanceof Node ? true : value);
                     else setTimeout(look, 15);
                 }};
@@ -208,7 +216,8 @@ class Tab:
     def hover(self, selector: str) -> None:
         """Move the pointer over an element."""
         x, y = self.run(
-            f"(() => {{const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+            f"(() => {{const found = document.querySelector({json.dumps(selector)});"
+            " found.scrollIntoView({block: 'nearest'}); const b = found.getBoundingClientRect();"
             " return [b.left + b.width / 2, b.top + b.height / 2]})()"
         )
         self.call("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})

@@ -30,7 +30,7 @@ WICKED = (
 )
 # Engines by name: the model that each says it is, and the part that it plays.
 ENGINES: Mapping[str, tuple[str, Part]] = {
-    "large": ("qwen3-32b", Part(mode=Mode.RATE_LIMITED, retry_after_s=20)),
+    "large": ("qwen3-32b", Part(mode=Mode.RATE_LIMITED, retry_after_s=60)),
     "small": ("qwen3-4b", Part(text=LINE, chunks=30, first_s=0.03, gap_s=0.006, prompt_tokens=41)),
     "wicked": ("injected-7b", Part(text=WICKED, chunks=9)),
     "patient": ("patient-7b", Part(chunks=2000, gap_s=0.02)),

@@ -41,7 +41,13 @@ _UPSTREAM = frozenset(
     }
 )
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
-_Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+# Game engines have one kind of number and may write 64.0 for 64, which JSON takes for the same.
+_Whole = int | Annotated[float, Meta(multiple_of=1)]
+_MOST_TOKENS = 2**32 - 1
+_Token = Annotated[int, Meta(ge=0, le=_MOST_TOKENS)] | Annotated[float, Meta(ge=0, le=_MOST_TOKENS, multiple_of=1)]
+_MOST = 1_000_000_000
+_Count = Annotated[int, Meta(ge=1, le=_MOST)] | Annotated[float, Meta(ge=1, le=_MOST, multiple_of=1)]
+_Top = Annotated[int, Meta(ge=0, le=20)] | Annotated[float, Meta(ge=0, le=20, multiple_of=1)]
 
 
 class _Head(msgspec.Struct):
@@ -90,11 +96,11 @@ class _Chat(msgspec.Struct):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     n: _Count | None = None
     stop: str | Annotated[list[str], Meta(max_length=16)] | None = None
-    seed: int | None = None
+    seed: _Whole | None = None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    top_logprobs: _Top | None = None
     stream_options: _StreamOptions | None = None
     tools: Annotated[list[_Tool], Meta(max_length=256)] | None = None
     tool_choice: Literal["none", "auto", "required"] | _Choice | None = None
@@ -111,9 +117,10 @@ class _Embedding(msgspec.Struct):
 
     model: _Name
     # Words, several of them, or either as token numbers.
-    input: Annotated[str, Meta(min_length=1)] | Annotated[list[str | int | list[int]], Meta(min_length=1)]
+    input: Annotated[str, Meta(min_length=1)] | Annotated[list[str | _Token | list[_Token]], Meta(min_length=1)]
     dimensions: _Count | None = None
     encoding_format: Literal["float", "base64"] | None = None
+    service_tier: str | None = None
     user: str | None = None
 
 
@@ -228,6 +235,7 @@ def read_chat(
     _check_chat(chat, limits)
     if "tiercel" in fields or "service_tier" in fields:
         wishes = _wishes(fields, chat.service_tier, wishes)
+    most = chat.max_tokens if chat.max_completion_tokens is None else chat.max_completion_tokens
     return Ask(
         id=request_id,
         kind="chat",
@@ -239,10 +247,18 @@ def read_chat(
         include_usage=chat.stream_options is not None and chat.stream_options.include_usage is True,
         shape=_shape(chat),
         tools=bool(chat.tools or chat.functions),
-        max_tokens=chat.max_completion_tokens or chat.max_tokens,
-        n=chat.n or 1,
+        max_tokens=None if most is None else int(most),
+        n=1 if chat.n is None else int(chat.n),
         wishes=wishes,
     )
+
+
+def _check_inputs(inputs: list[str | float | list[float]], limits: Limits) -> None:
+    kinds = {float if isinstance(one, (int, float)) else type(one) for one in inputs}
+    if len(kinds) > 1:
+        raise BadRequest("Expected strings, token numbers or lists of these, not a mixture", param="input")
+    if kinds != {float} and len(inputs) > limits.inputs:
+        raise BadRequest(f"more than {limits.inputs} inputs", param="input", code="too_many_inputs")
 
 
 def read_embedding(
@@ -250,11 +266,10 @@ def read_embedding(
 ) -> Ask:
     """Read the body of a request for vectors."""
     fields, asked = _decoded(body, _embedding)
-    many = len(asked.input) if isinstance(asked.input, list) else 1
     _check_depth(body, 0, limits)
     _check_upstream(fields)
-    if many > limits.inputs and isinstance(asked.input[0], (str, list)):
-        raise BadRequest(f"more than {limits.inputs} inputs", param="input", code="too_many_inputs")
+    if isinstance(asked.input, list):
+        _check_inputs(asked.input, limits)
     return Ask(
         id=request_id,
         kind="embed",
@@ -263,5 +278,5 @@ def read_embedding(
         size_bytes=len(body),
         received_s=received_s,
         shape="embedding",
-        wishes=_wishes(fields, None, wishes),
+        wishes=_wishes(fields, asked.service_tier, wishes),
     )

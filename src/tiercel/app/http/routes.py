@@ -163,6 +163,8 @@ def build_app(parts: Parts) -> App:
     # A bug is logged by the server: Starlette raises it again once its reply is sent.
     handlers = {HTTPException: http_error, TiercelError: refused, Exception: refused}
     app = Starlette(routes=routes, exception_handlers=handlers)
+    # A slash too many is another path: to redirect would repeat a name that the client sent.
+    app.router.redirect_slashes = False
     return Manners(cast("App", app), parts, lambda scope: _allowed(routes, Request(scope)))
 
 

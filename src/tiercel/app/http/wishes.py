@@ -18,9 +18,10 @@ _PREFIX = "x-tiercel-"
 _MARK = b"x-tiercel-"
 _READ_TIMEOUT = b"x-stainless-read-timeout"
 _MAX_MS = 86_400_000.0
+_MAX_COST = 1_000_000_000.0
 _MAX_WORDS = 128
 _MAX_LEGAL = 256
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # The same names with the header's dashes; ``legal`` is a list and only fits a body, ``hint_ms`` is the library's word.
 _HEADERS = {
     name: f"{_PREFIX}{name.replace('_', '-')}" for name in Wishes.__struct_fields__ if name not in ("legal", "hint_ms")
@@ -92,16 +93,19 @@ def _from_headers(pairs: tuple[tuple[bytes, bytes], ...], timeout: bytes | None)
         field = _FIELDS.get(header)
         if field is None:
             raise BadRequest(f"unknown header; known are {', '.join(sorted(_FIELDS))}", param=header[:64])
-        try:
-            given[field] = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise BadRequest("the header is not UTF-8", param=header) from error
+        if not raw.isascii():
+            raise BadRequest("a header is printable ASCII; other words go into the body's tiercel object", param=header)
+        given[field] = raw.decode()
     try:
         wishes = msgspec.convert(given, Wishes, strict=False)
     except msgspec.ValidationError as error:
         wrong = wrong_field(error)
         wrong.param = _HEADERS.get(wrong.param or "", wrong.param)
         raise wrong from error
+    for field in given:
+        if getattr(wishes, field) is None:
+            # msgspec reads the word "null" as nothing; a header that is sent means something.
+            raise BadRequest("Expected a value, got `null`", param=_HEADERS[field])
     _check(wishes, _HEADERS)
     hint_ms = None if timeout is None or wishes.total_ms is not None else _hint(timeout)
     if hint_ms is not None:
@@ -136,8 +140,8 @@ def _check(wishes: Wishes, params: Mapping[str, str]) -> None:
         ms = getattr(wishes, name)
         if ms is not None and not 0 < ms <= _MAX_MS:
             raise BadRequest(f"Expected milliseconds above 0 and at most {_MAX_MS:.0f}", param=params[name])
-    if wishes.max_cost is not None and not 0 <= wishes.max_cost < float("inf"):
-        raise BadRequest("Expected US dollars, 0 or more", param=params["max_cost"])
+    if wishes.max_cost is not None and not 0 <= wishes.max_cost <= _MAX_COST:
+        raise BadRequest(f"Expected US dollars, 0 to {_MAX_COST:.0f}", param=params["max_cost"])
     for name in ("persona", "npc_id", "session", "mood"):
         words = getattr(wishes, name)
         if len(words) > _MAX_WORDS or _CONTROL.search(words):

@@ -61,7 +61,14 @@ function followPulse() {
   });
   pulse.addEventListener("back", (event) => {
     notice.dataset.state = "back";
-    notice.replaceChildren(make("p", {}, make("strong", {}, "The server is back"), ` after ${Math.max(1, Math.round(event.detail / 1000))} s.`));
+    notice.replaceChildren(
+      make(
+        "p",
+        {},
+        make("strong", {}, "The server is back"),
+        ` after ${Math.max(1, Math.round(event.detail / 1000))} s.`,
+      ),
+    );
     setTimeout(() => notice.dataset.state === "back" && notice.replaceChildren(), BACK_FOR_MS);
   });
   pulse.addEventListener("gone", () => {

@@ -15,7 +15,12 @@ export class AskForm extends EventTarget {
     this._session = sessionName();
     this._choice = make("div", { class: "choice" });
     this._engine = make("select", { id: "engine", "aria-label": "Engine" });
-    this._engineField = make("div", { class: "field", hidden: true }, make("label", { for: "engine" }, "Engine, asked by its own name"), this._engine);
+    this._engineField = make(
+      "div",
+      { class: "field", hidden: true },
+      make("label", { for: "engine" }, "Engine, asked by its own name"),
+      this._engine,
+    );
     this._persona = text("persona", "Persona", PERSONAS, "nobody");
     this._persona.input.value = PERSONAS[0];
     this._mood = text("mood", "Mood", MOODS, "their own");
@@ -88,7 +93,8 @@ export class AskForm extends EventTarget {
     this._offered = `${tiers}|${names}`;
     const options = [...tiers, "engine"].map((name) => this._option(name, name === "engine" && names.length === 0));
     this._choice.replaceChildren(...options);
-    const wanted = this._choice.querySelector(`input[value="${before}"]:enabled`) ?? this._choice.querySelector("input");
+    const wanted =
+      this._choice.querySelector(`input[value="${before}"]:enabled`) ?? this._choice.querySelector("input");
     wanted.checked = true;
     const engine = this._engine.value;
     this._engine.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
@@ -99,14 +105,23 @@ export class AskForm extends EventTarget {
   _option(name, disabled) {
     const tier = ["gold", "silver", "bronze"].includes(name) ? name : undefined;
     const words = name[0].toUpperCase() + name.slice(1);
-    return make("label", { "data-tier": tier }, make("input", { type: "radio", name: "tier", value: name, disabled }), words);
+    return make(
+      "label",
+      { "data-tier": tier },
+      make("input", { type: "radio", name: "tier", value: name, disabled }),
+      words,
+    );
   }
 
   _changed() {
     const byName = this._choice.querySelector("input:checked")?.value === "engine";
     this._engineField.hidden = !byName;
     const persona = this._persona.input.value.trim();
-    this._summary.textContent = [this.model || "engine", persona || "nobody", this._stream.input.checked ? "streamed" : "whole"].join(" · ");
+    this._summary.textContent = [
+      this.model || "engine",
+      persona || "nobody",
+      this._stream.input.checked ? "streamed" : "whole",
+    ].join(" · ");
     this.dispatchEvent(new Event("change"));
   }
 
@@ -119,7 +134,12 @@ export class AskForm extends EventTarget {
       who,
       this._engineField,
       make("div", { class: "pair" }, this._persona.field, this._mood.field),
-      make("fieldset", {}, make("legend", {}, "Deadline; empty: the tier's own"), make("div", { class: "pair" }, this._first.field, this._total.field)),
+      make(
+        "fieldset",
+        {},
+        make("legend", {}, "Deadline; empty: the tier's own"),
+        make("div", { class: "pair" }, this._first.field, this._total.field),
+      ),
       this._stream.field,
       this._remember.field,
     );
@@ -137,13 +157,29 @@ export class AskForm extends EventTarget {
 
 function text(id, label, known, empty) {
   const list = `${id}-known`;
-  const input = make("input", { type: "text", id, list, maxlength: "128", placeholder: empty, autocomplete: "off", spellcheck: "false" });
+  const input = make("input", {
+    type: "text",
+    id,
+    list,
+    maxlength: "128",
+    placeholder: empty,
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const options = make("datalist", { id: list }, ...known.map((word) => make("option", { value: word })));
   return { input, field: make("div", { class: "field" }, make("label", { for: id }, label), input, options) };
 }
 
 function milliseconds(id, label) {
-  const input = make("input", { type: "number", id, min: "1", max: String(LONGEST_MS), step: "any", inputmode: "decimal", placeholder: "the tier's" });
+  const input = make("input", {
+    type: "number",
+    id,
+    min: "1",
+    max: String(LONGEST_MS),
+    step: "any",
+    inputmode: "decimal",
+    placeholder: "the tier's",
+  });
   return { input, field: make("div", { class: "field" }, make("label", { for: id }, label), input) };
 }
 

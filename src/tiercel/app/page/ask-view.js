@@ -26,8 +26,17 @@ export class AskView {
     this._cards = [];
     this._form = new AskForm();
     this._route = new RouteCard();
-    this._log = make("div", { class: "log", role: "log", "aria-label": "Questions and answers", tabindex: "0" }, this._welcome());
-    this._line = make("textarea", { rows: "1", placeholder: "Say something…", "aria-label": "Your question", maxlength: "100000" });
+    this._log = make(
+      "div",
+      { class: "log", role: "log", "aria-label": "Questions and answers", tabindex: "0" },
+      this._welcome(),
+    );
+    this._line = make("textarea", {
+      rows: "1",
+      placeholder: "Say something…",
+      "aria-label": "Your question",
+      maxlength: "100000",
+    });
     this._send = make("button", { type: "submit", class: "go" }, "Ask");
     this.element = this._build();
     this._form.addEventListener("change", () => this._look());
@@ -64,8 +73,19 @@ export class AskView {
     });
     const over = make("button", { type: "button", on: { click: () => this._startOver() } }, "Start over");
     return [
-      make("header", {}, make("h1", { tabindex: "-1" }, "Ask"), make("p", {}, "talk to a tier; see every rung it tried, and why"), make("div", { class: "acts" }, over)),
-      make("div", { class: "ask" }, make("div", { class: "talk" }, this._log, composer), make("div", { class: "side" }, this._form.element, this._route.element)),
+      make(
+        "header",
+        {},
+        make("h1", { tabindex: "-1" }, "Ask"),
+        make("p", {}, "talk to a tier; see every rung it tried, and why"),
+        make("div", { class: "acts" }, over),
+      ),
+      make(
+        "div",
+        { class: "ask" },
+        make("div", { class: "talk" }, this._log, composer),
+        make("div", { class: "side" }, this._form.element, this._route.element),
+      ),
     ];
   }
 

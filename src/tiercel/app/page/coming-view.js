@@ -3,7 +3,8 @@
 import { make } from "./make.js";
 
 const WORDS = {
-  World: "Here you will watch the game world think: every NPC on a map, what it wants, how sure it is, and how old that intent is.",
+  World:
+    "Here you will watch the game world think: every NPC on a map, what it wants, how sure it is, and how old that intent is.",
   Jobs: "Here long expert jobs will be listed with their steps, their artefacts and their cost, each of them to be stopped or taken up again.",
   Lore: "Here the game's knowledge will be: its documents, and the passages that a question finds, as Silver will find them.",
   Approvals: "Here tool calls that need a person will wait for a yes or a no, each with its exact arguments.",

@@ -6,7 +6,18 @@ import { meaning, OUTCOMES } from "./meanings.js";
 import { askable } from "./tip.js";
 import { count, time } from "./units.js";
 
-const FAILED = ["late", "unreachable", "rate_limited", "overloaded", "server_error", "malformed", "truncated", "wrong_shape", "auth", "missing"];
+const FAILED = [
+  "late",
+  "unreachable",
+  "rate_limited",
+  "overloaded",
+  "server_error",
+  "malformed",
+  "truncated",
+  "wrong_shape",
+  "auth",
+  "missing",
+];
 const HEADS = [
   ["Engine", ""],
   ["Breaker", ""],
@@ -23,8 +34,19 @@ export class EngineTable {
     this._rows = new Map();
     this._body = make("tbody");
     const heads = HEADS.map(([name, kind]) => make("th", { scope: "col", class: kind || undefined }, name));
-    this._table = make("table", {}, make("caption", { class: "unseen" }, "Engines"), make("thead", {}, make("tr", {}, ...heads)), this._body);
-    this.element = make("section", { class: "card engines", "aria-label": "Engines" }, make("h2", {}, "Engines"), this._table);
+    this._table = make(
+      "table",
+      {},
+      make("caption", { class: "unseen" }, "Engines"),
+      make("thead", {}, make("tr", {}, ...heads)),
+      this._body,
+    );
+    this.element = make(
+      "section",
+      { class: "card engines", "aria-label": "Engines" },
+      make("h2", {}, "Engines"),
+      this._table,
+    );
   }
 
   /** Show these engines and what the window knows of them. */
@@ -45,7 +67,9 @@ class EngineRow {
   constructor(name) {
     this._name = name;
     this._about = make("small");
-    this._state = askable(make("button", { type: "button", class: "figure plain" }), () => meaning("breaker", { what: this._what }));
+    this._state = askable(make("button", { type: "button", class: "figure plain" }), () =>
+      meaning("breaker", { what: this._what }),
+    );
     this._badge = make("span", { class: "badge" });
     this._why = make("small");
     this._state.append(this._badge);
@@ -70,7 +94,9 @@ class EngineRow {
   show(engine, window) {
     const model = String(engine.model ?? "");
     const kind = String(engine.kind ?? "");
-    const about = [kind === this._name ? "" : kind, model === this._name || model === kind ? "" : model].filter(Boolean).join(" · ");
+    const about = [kind === this._name ? "" : kind, model === this._name || model === kind ? "" : model]
+      .filter(Boolean)
+      .join(" · ");
     say(this._about, about);
     this._about.title = about;
     this._breaker(engine);
@@ -86,12 +112,23 @@ class EngineRow {
     const left = Math.max(0, ...breakers.map((breaker) => Number(breaker.until_in_s ?? 0)));
     const state = engine.state ?? (breakers.length === 0 ? "closed" : left > 0 ? "open" : "half_open");
     const word = { closed: "closed", open: "open", half_open: "half open" }[state] ?? String(state);
-    const reasons = breakers.map((breaker) => String(breaker.failure ?? "").replaceAll("_", " ")).filter(Boolean).join(", ");
-    const until = left > 0 ? `asked again in ${left.toFixed(1)} s` : probing ? "one request tries it now" : "the next request tries it";
+    const reasons = breakers
+      .map((breaker) => String(breaker.failure ?? "").replaceAll("_", " "))
+      .filter(Boolean)
+      .join(", ");
+    const until =
+      left > 0
+        ? `asked again in ${left.toFixed(1)} s`
+        : probing
+          ? "one request tries it now"
+          : "the next request tries it";
     say(this._badge, word);
     this._badge.className = `badge ${state === "closed" ? "ok" : state === "open" ? "bad" : "warn"}`;
     say(this._why, breakers.length ? [reasons, until].filter(Boolean).join("; ") : "");
-    this._state.setAttribute("aria-label", `breaker of ${this._name}: ${word}${reasons ? `, ${reasons}, ${until}` : ""}`);
+    this._state.setAttribute(
+      "aria-label",
+      `breaker of ${this._name}: ${word}${reasons ? `, ${reasons}, ${until}` : ""}`,
+    );
     this._what = breakers.length
       ? `${word}: ${breakers.map(told).join(" ")} Until then nobody waits for it; ${until}.`
       : "Closed: it may be asked.";
@@ -100,7 +137,9 @@ class EngineRow {
   _usual(shown, times, first) {
     const list = Array.isArray(times) ? times : [];
     const known = list.find((ms) => typeof ms === "number");
-    const sizes = list.map((ms, index) => `${SIZES[index] ?? "?"}: ${typeof ms === "number" ? time(ms).join(" ") : "–"}`).join("; ");
+    const sizes = list
+      .map((ms, index) => `${SIZES[index] ?? "?"}: ${typeof ms === "number" ? time(ms).join(" ") : "–"}`)
+      .join("; ");
     shown.set(known === undefined ? ["–", ""] : time(known), { first, sizes: sizes || "nothing yet" });
   }
 
@@ -116,7 +155,11 @@ class EngineRow {
       ...[...skips].map(([reason, value]) => part(`not asked: ${reason}`, value, "skipped")),
     ];
     const n = [...tries.values()].reduce((sum, value) => sum + value, 0);
-    this._bar.show(parts, { key: "attempts", context: { engine: this._name, seconds: window.seconds, n }, empty: "not asked" });
+    this._bar.show(parts, {
+      key: "attempts",
+      context: { engine: this._name, seconds: window.seconds, n },
+      empty: "not asked",
+    });
   }
 }
 

@@ -11,7 +11,11 @@ export class Figure {
     this._digits = make("span", { class: "digits" }, "–");
     this._unit = make("span", { class: "unit" });
     this._label = label;
-    this.element = make("button", { type: "button", class: big ? "figure big" : "figure", "data-figure": key }, this._digits);
+    this.element = make(
+      "button",
+      { type: "button", class: big ? "figure big" : "figure", "data-figure": key },
+      this._digits,
+    );
     askable(this.element, () => meaning(key, this._context));
   }
 

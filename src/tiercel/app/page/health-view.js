@@ -67,12 +67,20 @@ export class HealthView {
     this._inner.toggleAttribute("data-stale", pulse.state === "gone");
     const window = pulse.window();
     if (pulse.state === "gone") {
-      const age = pulse.lastAt === null ? "" : `; these are from ${Math.round((performance.now() - pulse.lastAt) / 1000)} s ago`;
+      const age =
+        pulse.lastAt === null ? "" : `; these are from ${Math.round((performance.now() - pulse.lastAt) / 1000)} s ago`;
       say(this._span, `no new figures${age}`);
       this._inside.set(["–", ""]);
       return;
     }
-    say(this._span, pulse.state === "starting" ? "waiting for the first figures" : window.seconds ? `${spanned(window)}, read once a second` : "just opened; the window fills as it goes");
+    say(
+      this._span,
+      pulse.state === "starting"
+        ? "waiting for the first figures"
+        : window.seconds
+          ? `${spanned(window)}, read once a second`
+          : "just opened; the window fills as it goes",
+    );
     if (pulse.state === "live") this._show(window);
   }
 
@@ -114,7 +122,10 @@ class DirectLine {
     this._rate.set(perSecond(window.seconds ? requests / window.seconds : 0), { ...base, n: requests });
     const n = window.seen("tiercel_request_seconds", DIRECT);
     this._p95.set(estimate(window.quantile("tiercel_request_seconds", 0.95, DIRECT)), { ...base, n });
-    const failed = ["failed", "late", "broken", "bug"].reduce((sum, outcome) => sum + window.grew("tiercel_requests_total", { ...DIRECT, outcome }), 0);
+    const failed = ["failed", "late", "broken", "bug"].reduce(
+      (sum, outcome) => sum + window.grew("tiercel_requests_total", { ...DIRECT, outcome }),
+      0,
+    );
     this._bad.set(count(failed), { ...base, title: "Failed", fate: "failed" });
   }
 }

@@ -96,7 +96,8 @@ export class Pulse extends EventTarget {
   }
 
   _lost(error) {
-    this.why = error instanceof Unwell ? error.message : error instanceof SyntaxError ? "what answers is not Tiercel" : "";
+    this.why =
+      error instanceof Unwell ? error.message : error instanceof SyntaxError ? "what answers is not Tiercel" : "";
     if (this.state !== "gone") {
       this.state = "gone";
       this.goneAt = performance.now();
@@ -109,7 +110,11 @@ export class Pulse extends EventTarget {
 class Unwell extends Error {}
 
 async function fetched(path, read) {
-  const reply = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS), headers: { accept: "*/*" } });
+  const reply = await fetch(path, {
+    cache: "no-store",
+    signal: AbortSignal.timeout(PATIENCE_MS),
+    headers: { accept: "*/*" },
+  });
   if (!reply.ok) throw new Unwell(`GET ${path} answered ${reply.status}`);
   return read(reply);
 }

@@ -17,7 +17,11 @@ export class ReplyCard {
     this._answer = make("p", { class: "answer", "aria-busy": "true" });
     this._words = document.createTextNode("");
     this._answer.append(this._words);
-    this._top = make("div", { class: "top" }, make("p", { class: "asked" }, make("span", { class: "unseen" }, "You asked: "), question));
+    this._top = make(
+      "div",
+      { class: "top" },
+      make("p", { class: "asked" }, make("span", { class: "unseen" }, "You asked: "), question),
+    );
     this._lines = make(
       "details",
       { class: "lines", open: true },
@@ -56,24 +60,39 @@ export class ReplyCard {
     if (report) below.push(this._story(outcome), timeBar(report), tries(report));
     const id = report?.request_id || outcome.requestId;
     if (id) this._top.append(requestId(id));
-    if (report?.dropped?.length) below.push(make("p", { class: "fault mild" }, `Not passed on: ${report.dropped.join(", ")}`));
+    if (report?.dropped?.length)
+      below.push(make("p", { class: "fault mild" }, `Not passed on: ${report.dropped.join(", ")}`));
     this._lines.before(...below);
   }
 
   _story(outcome) {
     const { report } = outcome;
-    const who = make("span", { class: "who" }, make("span", { class: "metal" }, report.tier ?? "no tier"), make("span", {}, named(report)));
-    if (report.degraded) who.append(make("span", { class: "badge warn", title: "A lower rung than the tier's best" }, "degraded"));
+    const who = make(
+      "span",
+      { class: "who" },
+      make("span", { class: "metal" }, report.tier ?? "no tier"),
+      make("span", {}, named(report)),
+    );
+    if (report.degraded)
+      who.append(make("span", { class: "badge warn", title: "A lower rung than the tier's best" }, "degraded"));
     if (outcome.finish === "length") who.append(make("span", { class: "badge warn" }, "cut at its length"));
     const parts = [who];
-    if (typeof report.ms === "number") parts.push(told("took", figure("ms", time(report.ms), { budget: spoken(this._budget.totalMs) })));
+    if (typeof report.ms === "number")
+      parts.push(told("took", figure("ms", time(report.ms), { budget: spoken(this._budget.totalMs) })));
     if (outcome.usage) {
       const { prompt_tokens: prompt = 0, completion_tokens: completion = 0 } = outcome.usage;
-      parts.push(told("tokens", figure("tokens", [`${count(prompt)[0]}+${count(completion)[0]}`, ""], { by: report.usage_counted_by })));
+      parts.push(
+        told(
+          "tokens",
+          figure("tokens", [`${count(prompt)[0]}+${count(completion)[0]}`, ""], { by: report.usage_counted_by }),
+        ),
+      );
     }
     parts.push(told("cost", figure("cost", cost(report.cost), { known: typeof report.cost === "number" })));
     if (this._body.stream && outcome.firstMs !== null) {
-      parts.push(told("first words here", figure("first", time(outcome.firstMs), { budget: spoken(this._budget.firstMs) })));
+      parts.push(
+        told("first words here", figure("first", time(outcome.firstMs), { budget: spoken(this._budget.firstMs) })),
+      );
     }
     parts.push(told(this._body.stream ? "the end" : "seen here", figure("seen", time(outcome.wholeMs))));
     return make("div", { class: "story" }, ...parts);
@@ -94,15 +113,25 @@ function spoken(ms) {
 }
 
 function requestId(id) {
-  const shown = new Figure("id", { label: "request id" }).set([id, ""]).element;
-  shown.addEventListener("click", () => copied(id));
-  return make("span", { class: "id" }, shown);
+  const shown = new Figure("id", { label: "request id" }).set([id, ""]);
+  shown.element.addEventListener("click", async () => {
+    if (!(await copied(id))) return;
+    shown.set(["copied", ""]);
+    setTimeout(() => shown.set([id, ""]), 1000);
+  });
+  return make("span", { class: "id" }, shown.element);
 }
 
 function cancelled({ text, wholeMs }) {
   const what = text ? "The words so far stay." : "Nothing had come yet.";
   const when = figure("cancelled", time(wholeMs));
-  return make("p", { class: "fault mild" }, "You cancelled after ", when, `. ${what} The server stops its engine at once.`);
+  return make(
+    "p",
+    { class: "fault mild" },
+    "You cancelled after ",
+    when,
+    `. ${what} The server stops its engine at once.`,
+  );
 }
 
 function fault({ error, status, text }) {
@@ -151,7 +180,16 @@ function tries(report) {
   const own = ownMs(report, parts);
   if (own !== null) {
     const took = figure("own", time(own));
-    rows.push(make("tr", {}, make("td", {}, swatch("own"), "Tiercel itself"), make("td"), make("td", {}, took), make("td", {}, "reading, routing, writing")));
+    rows.push(
+      make(
+        "tr",
+        {},
+        make("td", {}, swatch("own"), "Tiercel itself"),
+        make("td"),
+        make("td", {}, took),
+        make("td", {}, "reading, routing, writing"),
+      ),
+    );
   }
   const heads = ["Rung", "Outcome", "Time", "Why"].map((name) => make("th", { scope: "col" }, name));
   return make(

@@ -21,7 +21,12 @@ const REASONS = {
 export class RouteCard {
   constructor() {
     this._inside = make("div", { class: "route" });
-    this.element = make("section", { class: "card route", "aria-label": "Route" }, make("h2", {}, "Where it would go"), this._inside);
+    this.element = make(
+      "section",
+      { class: "card route", "aria-label": "Route" },
+      make("h2", {}, "Where it would go"),
+      this._inside,
+    );
     this._latest = 0;
     this._timer = 0;
     this._decision = null;
@@ -68,7 +73,8 @@ export class RouteCard {
     const name = decision.tier ? make("span", { class: "metal", "data-tier": tier }, decision.tier) : "no tier";
     const why = REASONS[decision.reason] ?? decision.reason ?? "";
     const times = [told("whole in", figure("budget", time(decision.total_s * 1000), { first: false }))];
-    if (body.stream) times.unshift(told("first word in", figure("budget", time(decision.first_s * 1000), { first: true })), " ");
+    if (body.stream)
+      times.unshift(told("first word in", figure("budget", time(decision.first_s * 1000), { first: true })), " ");
     return make("div", {}, name, why ? `, ${why}` : "", make("br"), ...times);
   }
 }
@@ -89,7 +95,12 @@ function rungRow(rung, stream) {
 function skippedRow(skip) {
   const reason = String(skip.reason ?? "").replaceAll("_", " ");
   const why = [OUTCOMES[skip.outcome] ?? skip.outcome, reason ? `(${reason})` : ""].filter(Boolean).join(" ");
-  return make("li", { class: "out" }, swatch("skipped"), make("span", {}, String(skip.rung ?? ""), " ", make("small", {}, why)));
+  return make(
+    "li",
+    { class: "out" },
+    swatch("skipped"),
+    make("span", {}, String(skip.rung ?? ""), " ", make("small", {}, why)),
+  );
 }
 
 function nobody(skipped) {
@@ -115,7 +126,8 @@ async function explained(body) {
     return reply.ok ? [told, ""] : [null, String(told?.error?.message ?? `the server answered ${reply.status}`)];
   } catch (error) {
     // No server, or one that speaks otherwise: the notice above says more.
-    if (error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError) return [null, "No server answers."];
+    if (error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError)
+      return [null, "No server answers."];
     throw error;
   }
 }

@@ -28,7 +28,12 @@ export function askLine(origin, body) {
   flags.push(body.stream ? "--stream" : "--no-stream", ...elsewhere(origin));
   // What begins with a dash would be taken for an option.
   const dashed = question.startsWith("-");
-  return ["tiercel ask", ...(dashed ? [] : [quoted(question)]), ...flags, ...(dashed ? ["--", quoted(question)] : [])].join(" ");
+  return [
+    "tiercel ask",
+    ...(dashed ? [] : [quoted(question)]),
+    ...flags,
+    ...(dashed ? ["--", quoted(question)] : []),
+  ].join(" ");
 }
 
 /** A command for this server. */

@@ -88,7 +88,8 @@ class Told {
   /** The reply will not come. */
   stopped(error, signal) {
     if (signal.aborted) this.cancelled = true;
-    else if (error instanceof TypeError) this._fail("unreachable", this.status ? "the connection broke" : "no server answers");
+    else if (error instanceof TypeError)
+      this._fail("unreachable", this.status ? "the connection broke" : "no server answers");
     else throw error;
   }
 
@@ -102,7 +103,11 @@ class Told {
     if (part.usage) this.usage = part.usage;
     if (part.error) {
       const { message, code, param, type } = part.error;
-      this.error = { message: String(message ?? "no reason given"), code: String(code ?? type ?? ""), param: param ?? "" };
+      this.error = {
+        message: String(message ?? "no reason given"),
+        code: String(code ?? type ?? ""),
+        param: param ?? "",
+      };
     }
   }
 

@@ -46,7 +46,13 @@ export class TierCard {
     this._none = make("p", { class: "none", hidden: true });
     const name = tier[0].toUpperCase() + tier.slice(1);
     this._live = make("div", {}, nums, this._bar, this._fates);
-    this.element = make("section", { class: "card tier", "data-tier": tier, "aria-label": name }, make("h2", {}, name, make("small", {}, role)), this._live, this._none);
+    this.element = make(
+      "section",
+      { class: "card tier", "data-tier": tier, "aria-label": name },
+      make("h2", {}, name, make("small", {}, role)),
+      this._live,
+      this._none,
+    );
   }
 
   /** Show the window. */
@@ -95,7 +101,9 @@ export class TierCard {
     const n = window.seen("tiercel_lateness_seconds", this._where);
     const late = n - window.within("tiercel_lateness_seconds", ON_TIME, this._where);
     const latest = late ? window.quantile("tiercel_lateness_seconds", 1, this._where) : null;
-    const worst = latest === null ? "" : estimate({ ...latest, low: latest.high === Infinity ? latest.low : 0 }).join(" ");
+    const worst =
+      latest === null ? "" : estimate({ ...latest, low: latest.high === Infinity ? latest.low : 0 }).join(" ");
+    this._figures.late.element.classList.toggle("bad", late > 0);
     this._set("late", n ? [`${count(late)[0]} of ${count(n)[0]}`, ""] : ["–", ""], { ...base, worst });
   }
 
@@ -116,8 +124,11 @@ export class TierCard {
     const fates = window.grewBy("outcome", "tiercel_requests_total", this._where);
     const shown = FATES.filter(([fate]) => fates.get(fate) > 0);
     for (const [fate, title] of shown) {
-      if (!this._fateFigures.has(fate)) this._fateFigures.set(fate, new Figure("fate", { label: `${this._tier} ${title}` }));
-      this._fateFigures.get(fate).set(count(fates.get(fate)), { ...base, fate, title: title[0].toUpperCase() + title.slice(1) });
+      if (!this._fateFigures.has(fate))
+        this._fateFigures.set(fate, new Figure("fate", { label: `${this._tier} ${title}` }));
+      this._fateFigures
+        .get(fate)
+        .set(count(fates.get(fate)), { ...base, fate, title: title[0].toUpperCase() + title.slice(1) });
     }
     const names = shown.map(([fate]) => fate).join();
     if (names === this._fated) return;
@@ -147,11 +158,15 @@ export class TierCard {
 
   _line(steps, base) {
     this._base = base;
-    const rates = steps.map((step) => (step.seconds > 0 ? step.grew("tiercel_requests_total", this._where) / step.seconds : 0));
+    const rates = steps.map((step) =>
+      step.seconds > 0 ? step.grew("tiercel_requests_total", this._where) / step.seconds : 0,
+    );
     this._most = Math.max(0, ...rates);
     const across = SPARK.width / Math.max(1, rates.length - 1);
     const up = this._most ? (SPARK.height - 2) / this._most : 0;
-    const points = rates.map((rate, index) => `${(index * across).toFixed(1)},${(SPARK.height - 1 - rate * up).toFixed(1)}`);
+    const points = rates.map(
+      (rate, index) => `${(index * across).toFixed(1)},${(SPARK.height - 1 - rate * up).toFixed(1)}`,
+    );
     this._drawn.setAttribute("points", this._most ? points.join(" ") : "");
   }
 }

@@ -31,7 +31,8 @@ export function installTip() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
   });
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  // A number that is reached by keys may scroll into sight first: its tip goes along.
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
 }
 
 function owner(target) {
@@ -42,6 +43,10 @@ function hide() {
   if (shown !== null) shown.removeAttribute("aria-describedby");
   shown = null;
   document.getElementById("tip").hidden = true;
+}
+
+function follow() {
+  if (shown !== null) place(document.getElementById("tip"), shown.getBoundingClientRect());
 }
 
 function show(element) {
@@ -57,7 +62,10 @@ function show(element) {
   if (window) facts.append(make("dt", {}, "window"), make("dd", {}, window));
   if (source) facts.append(make("dt", {}, "from"), make("dd", {}, source));
   const tip = document.getElementById("tip");
-  tip.replaceChildren(make("p", {}, make("strong", {}, title), ` ${what}`), ...(facts.childElementCount ? [facts] : []));
+  tip.replaceChildren(
+    make("p", {}, make("strong", {}, title), ` ${what}`),
+    ...(facts.childElementCount ? [facts] : []),
+  );
   tip.hidden = false;
   element.setAttribute("aria-describedby", "tip");
   place(tip, element.getBoundingClientRect());

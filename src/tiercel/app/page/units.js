@@ -2,7 +2,7 @@
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-const SECONDS = { "µs": 1e-6, ms: 1e-3, s: 1 };
+const SECONDS = { µs: 1e-6, ms: 1e-3, s: 1 };
 
 /** Three digits at most, the way an instrument shows them. */
 function short(value) {
@@ -62,7 +62,8 @@ export function estimates(low, high) {
   if (low === null || high === null) return shown;
   const [digits, unit] = estimate(low);
   if (digits === shown[0] && unit === shown[1]) return shown;
-  if (unit === shown[1] || digits.startsWith("<")) return [`${digits}${unit === shown[1] ? "" : ` ${unit}`} / ${shown[0]}`, shown[1]];
+  if (unit === shown[1] || digits.startsWith("<"))
+    return [`${digits}${unit === shown[1] ? "" : ` ${unit}`} / ${shown[0]}`, shown[1]];
   return [`${short(Number((low.value / SECONDS[shown[1]]).toPrecision(2)))} / ${shown[0]}`, shown[1]];
 }
 

@@ -97,6 +97,11 @@ class Attempt:
             if self._tap is not None:
                 self._tap.let_go()
 
+    @property
+    def streaming(self) -> bool:
+        """Whether the engine began a stream."""
+        return self._tap is not None
+
     def check_shape(self) -> None:
         """Raise ``EngineFailed`` when the stream that ended is not what the request asked for."""
         if self._shape is not None:

@@ -56,12 +56,15 @@ class Chain:
 
     async def descend(self, run: Run, rungs: Sequence[Rung]) -> Won:
         """Return the first good answer; raise ``Exhausted`` with every rung's reason when there is none."""
-        raced = ""
+        raced, passed_over = "", list[Rung]()
         for i, rung in enumerate(rungs):
             if not run.can_go_on():
                 break
             below = rungs[i + 1] if i + 1 < len(rungs) else None
-            if rung.name == raced or self._too_late_for(rung, below, run):
+            if rung.name == raced:
+                continue
+            if self._too_late_for(rung, below, run):
+                passed_over.append(rung)
                 continue
             if rung.hedge_after_s > 0 and below is not None and below.kind == "model":
                 won, both = await race(self, (rung, below), run, rungs[-1])
@@ -75,6 +78,18 @@ class Chain:
                     return Won(await self.attempt(rung, run, rungs[-1]), rung)
                 except Unavailable as failure:
                     again = self._worth_again(rung, run, failure)
+        return await self._come_back(passed_over, run, rungs)
+
+    async def _come_back(self, passed_over: Sequence[Rung], run: Run, rungs: Sequence[Rung]) -> Won:
+        """Ask those that were too slow for their share, now that the others failed and left them theirs."""
+        for rung in passed_over:
+            whole = msgspec.structs.replace(rung, until_s=rungs[-1].until_s)
+            if run.can_go_on() and rung.usual_s <= self._first_s(whole, run) - self._clock.now_s():
+                try:
+                    return Won(await self.attempt(whole, run, rungs[-1]), rung)
+                except Unavailable:
+                    # It is in the run's list of failures now.
+                    continue
         raise self._exhausted(run)
 
     async def attempt(self, rung: Rung, run: Run, last: Rung, claim: Callable[[], bool] | None = None) -> Answer:
@@ -129,7 +144,9 @@ class Chain:
         took_s = self._clock.now_s() - attempt.started_s
         run.engine_s += took_s
         if rung.kind == "model":
-            self._health.failed(rung.name, failure, fair=_fair(failure, rung, took_s), probe=probe)
+            self._health.failed(rung.name, failure, fair=_fair(failure, rung, attempt, took_s), probe=probe)
+        # A stream that began was being written by somebody, whatever ended it.
+        run.in_vain = run.in_vain or attempt.streaming or (isinstance(failure, EngineFailed) and failure.asked)
         run.fail(rung.name, failure, took_s)
         self._on_attempt(rung.name, outcome_of(failure), took_s)
         if run.show is not None:
@@ -218,10 +235,13 @@ def _check(run: Run, attempt: Attempt, answer: Answer) -> None:
         raise EngineFailed("malformed", "an empty answer")
 
 
-def _fair(failure: Unavailable, rung: Rung, took_s: float) -> bool:
+def _fair(failure: Unavailable, rung: Rung, attempt: Attempt, took_s: float) -> bool:
     """Return whether lateness is the engine's fault, and not an impatient caller's."""
     if not isinstance(failure, Late):
         return True
     if failure.phase == "gap":
         return True
+    if attempt.content:
+        # It spoke in time and did not stop: only the time for the whole was too short.
+        return False
     return took_s >= (FAIR_TIMES * rung.usual_s if rung.usual_s > 0 else FAIR_UNKNOWN_S)

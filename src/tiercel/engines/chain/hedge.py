@@ -61,10 +61,10 @@ async def race(tries: Tries, pair: tuple[Rung, Rung], run: Run, last: Rung) -> t
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
     both = len(state.tasks) > 1
-    if both and runner is not None:
-        loser = pair[1 - runner].name
-        if not any(tried.rung == loser for tried in run.tried):
-            run.note(loser, "lost_race")
+    for i, rung in enumerate(pair[: len(state.tasks)]):
+        # A runner that was told to stop says nothing itself, even when the one that overtook it fell afterwards.
+        if i != runner and not any(tried.rung == rung.name for tried in run.tried):
+            run.note(rung.name, "lost_race")
     if runner is None:
         return None, both
     return Won(state.tasks[runner].result(), pair[runner]), both

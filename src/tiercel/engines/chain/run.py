@@ -85,6 +85,7 @@ class Run:
         "engine_s",
         "failures",
         "first_s",
+        "in_vain",
         "show",
         "showing",
         "tier",
@@ -106,6 +107,8 @@ class Run:
         self.dropped: Sequence[str] = ()
         # When the first content was shown, counted from the start.
         self.first_s: float | None = None
+        # Whether an attempt that failed may have made a model work.
+        self.in_vain = False
         # Time spent waiting for engines; the rest of the request's time is our own.
         self.engine_s = 0.0
 
@@ -117,7 +120,7 @@ class Run:
     @property
     def paid_in_vain(self) -> bool:
         """Whether some model may have worked, and be charged for, without its answer being used."""
-        return any(tried.outcome in MAY_HAVE_WORKED for tried in self.tried)
+        return self.in_vain or any(tried.outcome in MAY_HAVE_WORKED for tried in self.tried)
 
     def can_go_on(self) -> bool:
         """Whether another rung may still answer: nothing was shown yet, or only words, which others can take up."""

@@ -46,6 +46,8 @@ class Link(asyncio.Protocol):
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
+        # What it took to connect.
+        self.round_trip_s = 0.0
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Reply] | None = None
@@ -115,10 +117,23 @@ class Link(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(EngineFailed("malformed", "the engine changed the protocol"))
             return
+        if self._streaming and self._parts:
+            self._pass_on()
         if self._complete:
             self._settle()
         elif not self._status and self._received > MAX_HEAD_BYTES:
             self._fail(EngineFailed("malformed", "the head of the reply has no end"))
+
+    def _pass_on(self) -> None:
+        """Feed what one read brought, in one piece: servers cut an event in two, and the halves arrive together."""
+        parts, feed = self._parts, self._feed
+        self._parts = []
+        if feed is None:
+            return
+        try:
+            feed.feed(parts[0] if len(parts) == 1 else b"".join(parts))
+        except TiercelError as failure:
+            self._fail(failure)
 
     def eof_received(self) -> None:
         """Let the transport close; ``connection_lost`` decides what it meant."""
@@ -180,11 +195,6 @@ class Link(asyncio.Protocol):
         self._body_bytes += len(data)
         if self._body_bytes > (MAX_STREAM_BYTES if self._streaming else MAX_BODY_BYTES):
             self._fail(EngineFailed("malformed", "the reply is larger than any answer"))
-        elif self._streaming and self._feed is not None:
-            try:
-                self._feed.feed(data)
-            except TiercelError as failure:
-                self._fail(failure)
         else:
             self._parts.append(data)
 

@@ -15,6 +15,9 @@ from tiercel.terms.errors import EngineFailed, Misconfigured
 
 __all__ = ["PlainHttp"]
 
+# What a round trip may take longer than the one that made the connection.
+STALE_S = 0.005
+
 
 class PlainHttp:
     """Connections to one host, kept open and used one request at a time; implements ``Http``."""
@@ -54,20 +57,24 @@ class PlainHttp:
     async def send(self, method: str, path: str, body: bytes, deadline: Deadline, feed: Feed | None = None) -> Reply:
         """Send one request over an idle connection or a new one."""
         request = b"%b%d\r\n\r\n%b" % (self._head(method, path), len(body), body)
+        loop = asyncio.get_running_loop()
         while self._idle:
             link = self._idle.pop()
             if link.usable:
+                begun_s = loop.time()
                 try:
                     return await link.exchange(request, feed)
                 except Stale:
-                    # The host closed an idle connection just as we wrote: nobody has read the request, so it may
-                    # go out once more, over a connection of its own.
+                    # A host that closed an idle connection just as we wrote is heard of within a round trip: nobody
+                    # has read the request, so it may go out once more, over a connection of its own.
+                    if loop.time() - begun_s > 2 * link.round_trip_s + STALE_S:
+                        raise self._hung_up() from None
                     break
         link = await self._dial(deadline)
         try:
             return await link.exchange(request, feed)
         except Stale:
-            raise EngineFailed("unreachable", f"{self._netloc} closed the connection before answering") from None
+            raise self._hung_up() from None
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -86,6 +93,9 @@ class PlainHttp:
         if link in self._idle:
             self._idle.remove(link)
         self._wake()
+
+    def _hung_up(self) -> EngineFailed:
+        return EngineFailed("unreachable", f"{self._netloc} closed the connection before answering", asked=True)
 
     def _head(self, method: str, path: str) -> bytes:
         head = self._heads.get((method, path))
@@ -107,6 +117,7 @@ class PlainHttp:
         limit_s = min(self._connect_s, deadline.left_s())
         loop = asyncio.get_running_loop()
         self._dialling += 1
+        begun_s = loop.time()
         try:
             async with asyncio.timeout(limit_s):
                 _, link = await loop.create_connection(lambda: Link(self), self._host, self._port, ssl=self._tls)
@@ -121,6 +132,7 @@ class PlainHttp:
         finally:
             self._dialling -= 1
             self._wake()
+        link.round_trip_s = loop.time() - begun_s
         self._links.add(link)
         return link
 

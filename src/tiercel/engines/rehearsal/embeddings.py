@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 import struct
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -15,7 +15,9 @@ from tiercel.engines.rehearsal.heard import Asked
 
 DIMENSIONS: Final = 16
 _MOST_DIMENSIONS: Final = 4096
-_INPUT: Final = msgspec.json.Decoder(str | list[str | int | list[int]])
+# As engines written in Python take it: 8.0 is a whole number too.
+_WHOLE = int | Annotated[float, msgspec.Meta(multiple_of=1)]
+_INPUT: Final = msgspec.json.Decoder(str | list[str | _WHOLE | list[_WHOLE]])
 
 
 def vector(words: str, dimensions: int) -> tuple[float, ...]:
@@ -30,7 +32,7 @@ def embed(asked: Asked) -> bytes:
     """Write the list of vectors for a request's inputs; raises ``DecodeError`` for inputs of another shape."""
     decoded = _INPUT.decode(asked.input)
     items = [decoded] if isinstance(decoded, str) else decoded
-    if items and isinstance(items[0], int):
+    if items and isinstance(items[0], int | float):
         items = [str(items)]
     dimensions = min(asked.dimensions, _MOST_DIMENSIONS) if asked.dimensions > 0 else DIMENSIONS
     vectors = [vector(item if isinstance(item, str) else str(item), dimensions) for item in items]

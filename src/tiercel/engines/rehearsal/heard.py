@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -94,6 +94,10 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
         return Part.from_model(unquote(self.path[len(_AS) :].partition("/")[0]))
 
 
+# As engines written in Python take it: 8.0 is a whole number too.
+_Whole = int | Annotated[float, msgspec.Meta(multiple_of=1)]
+
+
 class _Options(msgspec.Struct):
     include_usage: bool = False
 
@@ -104,16 +108,16 @@ class _Body(msgspec.Struct):
     model: str = ""
     stream: bool | None = False
     stream_options: _Options | None = None
-    n: int | None = 1
+    n: _Whole | None = 1
     logprobs: bool | None = False
     messages: msgspec.Raw = msgspec.Raw(b"")
     tools: msgspec.Raw = msgspec.Raw(b"")
     tool_choice: msgspec.Raw = msgspec.Raw(b"")
     response_format: msgspec.Raw = msgspec.Raw(b"")
-    max_tokens: int | None = None
+    max_tokens: _Whole | None = None
     input: msgspec.Raw = msgspec.Raw(b"")
     encoding_format: str | None = None
-    dimensions: int | None = None
+    dimensions: _Whole | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Body)
@@ -172,7 +176,7 @@ def _read(place: Place, told: _Body, problem: Problem) -> Asked:
             model=told.model,
             input=bytes(told.input),
             base64=told.encoding_format == "base64",
-            dimensions=told.dimensions or 0,
+            dimensions=int(told.dimensions or 0),
         )
     return Asked(
         place=place,
@@ -180,7 +184,7 @@ def _read(place: Place, told: _Body, problem: Problem) -> Asked:
         model=told.model,
         stream=bool(told.stream),
         include_usage=told.stream_options is not None and told.stream_options.include_usage,
-        n=told.n or 1,
+        n=int(told.n or 1),
         logprobs=bool(told.logprobs),
         tools=_present(told.tools),
         tool_choice=_present(told.tool_choice),
