@@ -18,14 +18,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 import uvloop
 
 from rig.caller import Lines, Reply, chat_request, get_request
 from rig.company import Understudy, understudy
-from rig.leaver import Manner, Visit, visit
+from rig.leaver import Visit, ignoring, visit
 from rig.machine import Machine, keep, this_machine
 from rig.processes import stops_on_signals
 from rig.server import Server, tiercel_up
@@ -40,8 +40,8 @@ BACK_WITHIN_S = 5.0
 CLOSED_WITHIN_MS = 200.0
 WAVE = 50
 STALLED_S = 1.5
-# How long a caller stays, by its manner; who never reads stays until everything on the way to it is full.
-STAYS_S: dict[Manner, float] = {"before the first word": 0.15, "in the middle": 0.1, "never reading": 1.0}
+# How long callers stay: after the request or the first word; without reading, until all on the way to them is full.
+STAY_S, IGNORE_S, MOST_STAY_S = 0.1, 3.0, 20.0
 FAT_WORD = "x" * 2000
 
 CONFIG = """
@@ -54,6 +54,9 @@ model = "rehearsal"
 [tiers.silver]
 rungs = ["one", "template"]
 """
+
+
+Manner = Literal["before the first word", "in the middle", "never reading", "never reading nor leaving"]
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,13 +130,12 @@ class Play:
 
     def read(self) -> Reading:
         """Look at the server from outside."""
-        child = self.server.child
+        child, in_flight = self.server.child, int(self.server.metrics()["tiercel_in_flight"])
         return Reading(
             rss_mib=round(child.rss_mib(), 2),
-            # One of them carries this very question.
             sockets=child.sockets(),
             threads=child.threads(),
-            in_flight=int(self.server.metrics()["tiercel_in_flight"]),
+            in_flight=in_flight,
             engine_sockets=self.engine.seen().open_sockets,
         )
 
@@ -148,28 +150,45 @@ class Play:
 
     def leave(self, manner: Manner, count: int, quiet: int) -> Leaving:
         """Have so many callers leave in one manner, a wave at a time."""
-        visits, closed_s = [], 0.0
-        request = _stream(manner, self.server.port)
+        leave = self._unread if manner.startswith("never") else self._visited
+        request, with_words, closed_s, cut_s = _stream(manner, self.server.port), 0, 0.0, 0.0
         for start in range(0, count, WAVE):
-            wave = uvloop.run(_wave(request, self.server.port, manner, min(WAVE, count - start)))
-            visits += wave
-            left_s = max(each.left_s for each in wave)
+            left_s, words, stayed_s = leave(manner, request, min(WAVE, count - start))
             while self.engine.seen().open_sockets > quiet and time.perf_counter() - left_s < BACK_WITHIN_S:
                 time.sleep(0.002)
             closed_s = max(closed_s, time.perf_counter() - left_s)
+            with_words, cut_s = with_words + words, max(cut_s, stayed_s)
         return Leaving(
             manner=manner,
-            streams=len(visits),
-            with_words=sum(each.got_bytes > 0 for each in visits),
+            streams=count,
+            with_words=with_words,
             closed_ms=round(closed_s * 1e3, 1),
-            cut_s=round(max(each.cut_s for each in visits), 2),
+            cut_s=round(cut_s, 2),
         )
 
+    def _visited(self, manner: Manner, request: bytes, count: int) -> tuple[float, int, float]:
+        """Return when the last of them left, and how many had words."""
 
-async def _wave(request: bytes, port: int, manner: Manner, count: int) -> list[Visit]:
-    stay_s = STAYS_S.get(manner, 0.0)
-    asked = [visit(request, port, manner, stay_s, abruptly=number % 2 == 0) for number in range(count)]
-    return list(await asyncio.gather(*asked))
+        async def all_of_them() -> list[Visit]:
+            hears, port = manner == "in the middle", self.server.port
+            asked = [visit(request, port, STAY_S, hears=hears, abruptly=each % 2 == 0) for each in range(count)]
+            return list(await asyncio.gather(*asked))
+
+        visits = uvloop.run(all_of_them())
+        return max(each.left_s for each in visits), sum(each.got_bytes > 0 for each in visits), 0.0
+
+    def _unread(self, manner: Manner, request: bytes, count: int) -> tuple[float, int, float]:
+        """Return when they left, and how long those who would not leave were let stay."""
+        began_s = time.perf_counter()
+        with ignoring(request, self.server.port, count):
+            if manner == "never reading":
+                time.sleep(IGNORE_S)
+                stayed_s = 0.0
+            else:
+                while self.server.metrics()["tiercel_in_flight"] and time.perf_counter() - began_s < MOST_STAY_S:
+                    time.sleep(0.05)
+                stayed_s = time.perf_counter() - began_s
+        return time.perf_counter(), 0, stayed_s
 
 
 def _good(reply: Reply, status: int) -> bool:
@@ -296,6 +315,7 @@ def measure(play: Play, chosen: Options, machine: Machine) -> Result:
             f"memory grows by at most {MOST_KIB_PER_1000:g} KiB with a thousand requests": kib <= MOST_KIB_PER_1000,
             f"sockets, threads and requests in flight are back within {BACK_WITHIN_S:g} s": _no_more(after, before),
             "memory is back as well": after.rss_mib - before.rss_mib <= MOST_GROWN_MIB,
+            f"who never reads is cut off within {MOST_STAY_S:g} s": leavings[-1].cut_s < MOST_STAY_S,
             f"an engine is let go within {CLOSED_WITHIN_MS:g} ms of its caller's leaving": all(
                 leaving.closed_ms <= CLOSED_WITHIN_MS for leaving in leavings
             ),

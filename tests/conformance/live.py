@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 
 def engine(part: str = "plain", *, gap_ms: float = 200.0) -> EngineSpec:
-    """Describe an engine that plays this part, whatever it is asked."""
-    return EngineSpec(kind="openai", model=part, gap_ms=gap_ms, connect_ms=50.0)
+    """Describe an engine that plays this part, whatever it is asked; a connect may wait for a busy machine."""
+    return EngineSpec(kind="openai", model=part, gap_ms=gap_ms, connect_ms=5000.0)
 
 
 class Live:

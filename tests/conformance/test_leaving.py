@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 
+import httpx
 import openai
 import pytest
 
@@ -127,7 +128,7 @@ async def test_cancelling_the_clients_task_lets_the_engine_go(aclient: openai.As
 
 def test_a_client_whose_own_time_is_over_lets_the_engine_go(client: openai.OpenAI, house: Live) -> None:
     asked, abandoned = house.attempts("silent"), house.ledger.abandoned
-    hasty = client.with_options(timeout=0.05, max_retries=0)
+    hasty = client.with_options(timeout=httpx.Timeout(30, read=0.3), max_retries=0)
     with pytest.raises(openai.APITimeoutError):
         hasty.chat.completions.create(model="silent", messages=MESSAGES, extra_body={"tiercel": PATIENT})
     house.until(lambda: house.ledger.abandoned == abandoned + 1)
@@ -152,12 +153,12 @@ def abandon(house: Live, count: int) -> None:
         wires = [socket.create_connection(("127.0.0.1", house.port)) for _ in range(BATCH)]
         for index, wire in enumerate(wires):
             wire.sendall(request("silent" if index % 2 else "stall", stream=True))
-        house.until(lambda: house.ledger.attempts == asked + BATCH)  # noqa: B023 - called in this round only
+        house.until(lambda: house.ledger.attempts >= asked + BATCH)  # noqa: B023 - called in this round only
         for wire in wires[::2]:
             read_until(wire, b"word2")
         for wire in wires:
             wire.close()
-        house.until(lambda: house.ledger.abandoned == abandoned + BATCH)  # noqa: B023 - the same
+        house.until(lambda: house.ledger.abandoned >= abandoned + BATCH)  # noqa: B023 - the same
 
 
 def census(house: Live) -> dict[str, int]:

@@ -16,8 +16,6 @@ PAPERS = ("AGENTS.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"
 TO_COME = {
     "docs/benchmarks.md",
     "docs/guides/api.md",
-    "docs/guides/page.md",
-    "docs/pictures/ask.png",
     "docs/rooms/sim.md",
 }
 KINDS = ("Breaking", "Added", "Changed", "Fixed")

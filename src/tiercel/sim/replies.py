@@ -111,7 +111,7 @@ class Reader:
 
     def served(self, case: Case) -> None:
         """Read a reply that was given as good."""
-        served, winner = case.served, case.tries[-1].plays[-1:]
+        served = case.served
         if served is None:
             return
         if case.ask.kind == "embed":
@@ -121,13 +121,14 @@ class Reader:
             choices = self._stream(case, served.tail)
         else:
             choices = self._whole(case, served.body)
-        play = next((one.plays[-1] for one in case.tries if one.engine == served.report.rung and one.plays), None)
+        winner = case.last_try(served.report.rung)
+        play = winner.plays[-1] if winner is not None and winner.plays else None
         for choice in choices:
             if not choice.finish:
                 self._referee.wrong("clean-end", f"a choice has no end: {case}")
             self._check_form(case, choice)
         if case.ask.shape == "text":
-            self._check_words(case, choices, play if winner or play else None, complete=True)
+            self._check_words(case, choices, play, complete=True)
 
     def broken_off(self, case: Case) -> None:
         """Read what was shown of a stream that has no good end: an error was told in it, or its caller left."""

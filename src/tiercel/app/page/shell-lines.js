@@ -4,6 +4,8 @@ import { make } from "./make.js";
 
 const USUAL = new Set(["http://127.0.0.1:8484", "http://localhost:8484"]);
 
+const SHORT = 36;
+
 /** Quote a word so that a POSIX shell reads exactly this. */
 export function quoted(word) {
   return /^[A-Za-z0-9_./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -47,13 +49,18 @@ function elsewhere(origin) {
 
 /** One line with a button that copies it. */
 export function shellLine(text, name) {
-  const line = make("pre", { tabindex: "0", "aria-label": name }, text);
+  const line = make("pre", { tabindex: "0", "aria-label": name }, ...text.split(/( )/).map(unbroken));
   const copy = make("button", { type: "button", class: "quiet", "aria-label": `Copy ${name}` }, "Copy");
   copy.addEventListener("click", async () => {
     copy.textContent = (await copied(text)) ? "Copied" : selected(line);
     setTimeout(() => (copy.textContent = "Copy"), 1500);
   });
   return make("div", { class: "shell" }, line, copy);
+}
+
+/** A short word stays on one line; a browser would break an option after its dashes. */
+function unbroken(word) {
+  return word !== " " && word.length < SHORT ? make("span", {}, word) : word;
 }
 
 /** Copy a text; false where the browser does not let a page do that. */

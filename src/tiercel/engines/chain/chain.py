@@ -9,6 +9,7 @@ import msgspec
 from tiercel.engines.chain.attempt import Attempt, Times
 from tiercel.engines.chain.hedge import race
 from tiercel.engines.chain.run import Run, Rung, Won, outcome_of
+from tiercel.engines.chain.verdict import why_exhausted
 from tiercel.engines.judge.health import Health
 from tiercel.engines.judge.retries import ExtraWork
 from tiercel.engines.judge.view import size_of
@@ -16,7 +17,7 @@ from tiercel.engines.port import Engine
 from tiercel.engines.shape import check_whole, is_shaped
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Clock
-from tiercel.terms.errors import EngineFailed, Exhausted, Late, Refused, Unavailable, Unfit
+from tiercel.terms.errors import EngineFailed, Late, Refused, Unavailable, Unfit
 from tiercel.terms.reply import Answer, Outcome
 
 __all__ = ["Chain"]
@@ -90,7 +91,7 @@ class Chain:
                 except Unavailable:
                     # It is in the run's list of failures now.
                     continue
-        raise self._exhausted(run)
+        raise why_exhausted(run, self._health.view, self._clock.now_s())
 
     async def attempt(self, rung: Rung, run: Run, last: Rung, claim: Callable[[], bool] | None = None) -> Answer:
         """Try one engine once, and tell the judge what came of it."""
@@ -195,16 +196,6 @@ class Chain:
         elif run.continues and last.kind != "model" and rung.kind == "model":
             end_s -= CLOSING_S
         return Times(self._first_s(rung, run), end_s, self._gaps_s.get(rung.name, end_s))
-
-    def _exhausted(self, run: Run) -> Exhausted:
-        now_s = self._clock.now_s()
-        budget = run.budget
-        spent = now_s >= budget.end_s or (run.ask.stream and not run.begun and now_s >= budget.first_s)
-        if spent or (run.failures and all(isinstance(failure, Late) for failure in run.failures)):
-            return Exhausted("no rung could answer in time", run.failures, code=Late.code)
-        if not run.failures and all(tried.outcome == "unfit" for tried in run.tried):
-            return Exhausted("no rung may answer this request", run.failures, code="policy")
-        return Exhausted("no rung could answer", run.failures)
 
 
 class _Claim:

@@ -13,7 +13,7 @@ from tiercel.terms.clock import Budget, Clock
 from tiercel.terms.errors import EngineFailed, Late, Tripped, Unavailable, Unfit
 from tiercel.terms.reply import Answer, Outcome, RungKind, Tried
 
-__all__ = ["Run", "Rung", "Won", "outcome_of"]
+__all__ = ["Plan", "Run", "Rung", "Won", "outcome_of"]
 
 
 # After these the model may have produced tokens that nobody can count.

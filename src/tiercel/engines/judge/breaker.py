@@ -33,16 +33,18 @@ class Breaker:
     def fail(self, now_s: float, *, at_once: bool = False, for_s: float | None = None) -> bool:
         """Count one failure; return whether the breaker is open after it.
 
-        ``for_s`` is the engine's own word (Retry-After). The longer cooldown always wins.
+        ``for_s`` is the engine's own word (Retry-After), which is believed until it was broken often. The longer
+        cooldown always wins. A probe that is under way stays the only one, whoever else fails meanwhile.
         """
         self._in_a_row += 1
-        if not (self.probing or at_once or for_s is not None or self._in_a_row >= IN_A_ROW):
+        often = self._in_a_row >= IN_A_ROW
+        if not (at_once or for_s is not None or often):
             return self.tripped
-        if for_s is None:
-            for_s = self._cooldown_s
+        cooldown_s = for_s or 0.0
+        if for_s is None or often:
+            cooldown_s = max(cooldown_s, self._cooldown_s)
             self._cooldown_s = min(2 * self._cooldown_s, LONGEST_COOLDOWN_S)
-        self.probing = False
-        self.open_until_s = max(self.open_until_s, now_s + for_s)
+        self.open_until_s = max(self.open_until_s, now_s + cooldown_s)
         return True
 
     def succeed(self) -> None:

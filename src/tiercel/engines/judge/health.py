@@ -94,13 +94,7 @@ class Health:
         record.window.see(self._clock.now_s(), failed=False)
         changed = record.speed.see(size, took_s)
         if record.breakers and (probe or not record.tripped):
-            if record.tripped:
-                self.troubled -= 1
-                for failure in record.tripped:
-                    self._tell(name, failure, is_open=False)
-                record.tripped.clear()
-                changed = True
-            record.breakers.clear()
+            changed = self._close(name, record) or changed
         if changed:
             self._refresh(name)
 
@@ -162,6 +156,22 @@ class Health:
             )
             for name, record in self._records.items()
         }
+
+    def _close(self, name: str, record: _Record) -> bool:
+        """Close every breaker that has had its time; return whether one was open.
+
+        One that opened while the probe was under way keeps its time: the engine's word (Retry-After) may be in it.
+        """
+        now_s, were_open = self._clock.now_s(), record.tripped
+        record.tripped = [failure for failure in were_open if record.breakers[failure].open_until_s > now_s]
+        record.breakers = {failure: record.breakers[failure] for failure in record.tripped}
+        for failure in were_open:
+            if failure in record.breakers:
+                record.breakers[failure].probing = False
+            else:
+                self._tell(name, failure, is_open=False)
+        self.troubled -= bool(were_open) and not record.tripped
+        return bool(were_open)
 
     def _closed_by(self, record: _Record) -> str:
         """Return the failure for which nobody may enter now, or nothing."""
