@@ -16,6 +16,8 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from figures import faults, gateways, promises
+
 from tiercel.telemetry.product import PRODUCT, Metric
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +75,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
     "label-values": values,
     "statements": statements,
+    "promises": promises,
+    "gateways": gateways,
+    "faults": faults,
 }
 
 

@@ -140,7 +140,7 @@ export class AskView {
     this._running = null;
     const follows = this._atEnd();
     card.end(outcome);
-    if (follows) this._toEnd();
+    if (follows) this._toTop(card);
     this._busy(false);
     said.push({ role: "user", content: question });
     if (outcome.text) said.push({ role: "assistant", content: outcome.text });
@@ -178,6 +178,11 @@ export class AskView {
   /** Whoever scrolled up to read is left there. */
   _atEnd() {
     return this._log.scrollHeight - this._log.scrollTop - this._log.clientHeight < 40;
+  }
+
+  /** What came is read from its beginning. */
+  _toTop(card) {
+    this._log.scrollTop = Math.min(card.element.offsetTop - this._log.offsetTop, this._log.scrollHeight);
   }
 
   _toEnd() {

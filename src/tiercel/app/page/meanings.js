@@ -172,8 +172,9 @@ const MEANINGS = {
 
 /** What became of one rung, in a sentence. */
 export const OUTCOMES = {
+  __proto__: null,
   ok: "It answered.",
-  skipped: "Left out: it usually takes longer than the time that was left.",
+  skipped: "Not asked, usually slower than the time that was left.",
   late: "It was silent or too slow, and gave way.",
   unreachable: "No connection to it.",
   rate_limited: "It said 429: too many requests.",
@@ -184,11 +185,20 @@ export const OUTCOMES = {
   wrong_shape: "Its answer broke what the request demanded.",
   auth: "It refused our key.",
   missing: "It does not know the model.",
-  breaker_open: "Not asked: it failed lately and is left alone for a while.",
-  unfit: "Not asked: it cannot keep what the request asks for.",
-  shed: "Not asked: there was no room.",
+  breaker_open: "Not asked, left alone after a failure.",
+  unfit: "Not asked, unfit for this request.",
+  shed: "Not asked, no room.",
   lost_race: "It was asked beside another one, which was quicker.",
 };
+
+/** Why a rung was left: the server's own reason where it failed, a sentence where it was not even asked. */
+export function because(outcome, reason) {
+  // A reason that is an outcome's name reads better without its underscores.
+  const plain = reason in OUTCOMES ? reason.replaceAll("_", " ") : reason;
+  if (outcome === "ok" || (plain && !OUTCOMES[outcome]?.startsWith("Not asked"))) return plain;
+  const sentence = OUTCOMES[outcome] ?? "";
+  return plain ? `${sentence.replace(/\.$/, "")}: ${plain}` : sentence;
+}
 
 const FATES = {
   refused: "The request could not be served as asked; the caller has to change it.",

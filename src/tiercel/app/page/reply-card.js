@@ -2,7 +2,7 @@
 
 import { Figure, figure } from "./figure.js";
 import { make, swatch, told } from "./make.js";
-import { OUTCOMES } from "./meanings.js";
+import { because } from "./meanings.js";
 import { askLine, copied, curlLine, shellLine } from "./shell-lines.js";
 import { cost, count, time } from "./units.js";
 
@@ -24,7 +24,7 @@ export class ReplyCard {
     );
     this._lines = make(
       "details",
-      { class: "lines", open: true },
+      { class: "lines", open: matchMedia("(min-width: 761px)").matches },
       make("summary", {}, "The same from a shell"),
       shellLine(askLine(location.origin, body), "the command line"),
       shellLine(curlLine(location.origin, body), "the curl line"),
@@ -212,12 +212,4 @@ function row({ name, outcome, value, reason, tone }) {
     make("td", {}, took),
     make("td", {}, because(outcome, reason)),
   );
-}
-
-/** The server's reason where a rung failed; where it was not even asked, what that means. */
-function because(outcome, reason) {
-  if (outcome === "ok") return reason;
-  const plain = OUTCOMES[reason] === undefined ? reason : reason.replaceAll("_", " ");
-  if (!LEFT_OUT.has(outcome)) return plain || (OUTCOMES[outcome] ?? "");
-  return [OUTCOMES[outcome], plain && `(${plain})`].filter(Boolean).join(" ");
 }

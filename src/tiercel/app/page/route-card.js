@@ -1,6 +1,6 @@
 // Shows beforehand how the next request would go: its tier, its times, and who would be asked in which order.
 
-import { OUTCOMES } from "./meanings.js";
+import { because } from "./meanings.js";
 import { figure } from "./figure.js";
 import { make, swatch, told } from "./make.js";
 import { time } from "./units.js";
@@ -93,8 +93,7 @@ function rungRow(rung, stream) {
 }
 
 function skippedRow(skip) {
-  const reason = String(skip.reason ?? "").replaceAll("_", " ");
-  const why = [OUTCOMES[skip.outcome] ?? skip.outcome, reason ? `(${reason})` : ""].filter(Boolean).join(" ");
+  const why = because(String(skip.outcome ?? ""), String(skip.reason ?? ""));
   return make(
     "li",
     { class: "out" },
