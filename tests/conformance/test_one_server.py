@@ -180,6 +180,5 @@ def test_the_server_runs_without_any_vendors_library(loaded: set[str]) -> None:
     assert loaded & FOREIGN == set()
 
 
-@pytest.mark.xfail(reason="typer 0.29 checks its parameters with pydantic; 0.28 does without")
 def test_the_server_runs_without_pydantic(loaded: set[str]) -> None:
     assert "pydantic" not in loaded

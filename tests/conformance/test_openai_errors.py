@@ -57,7 +57,7 @@ def house() -> Iterator[Live]:
         ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
         (
             {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "fly"}}},
-            "tool_choice.function.name",
+            "tool_choice",
             "invalid_value",
         ),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "invalid_value"),
@@ -166,6 +166,10 @@ def test_a_rate_limit_is_told_with_the_time_that_the_engine_asked_for(client: op
     assert caught.value.code == "exhausted"
     assert caught.value.response.headers["retry-after"] == "7"
     assert caught.value.response.headers["retry-after-ms"] == "7000"
+    # The next request is told the same, with what is left of that time, and the engine is left in peace.
+    with pytest.raises(openai.RateLimitError) as again:
+        client.chat.completions.create(model="limited", messages=MESSAGES)
+    assert 0 < int(again.value.response.headers["retry-after-ms"]) <= 7000
     assert house.attempts("limited") == 1
 
 

@@ -105,9 +105,17 @@ def is_shaped(ask: Ask) -> bool:
 
 
 def check_request(ask: Ask) -> None:
-    """Raise ``BadRequest`` when no answer could be checked: the schema is wrong, too large or too costly."""
+    """Raise ``BadRequest`` when no answer could be right.
+
+    The schema is wrong, too large or too costly; or the tool that must be called is none of those that are offered.
+    """
     if ask.shape == "schema":
         _schema_of(ask)
+    elif ask.shape == "tool" and ask.tools:
+        chosen = _chosen_in(ask)
+        named = chosen.function or chosen.custom
+        if named is not None and named.name not in _offered_in(ask, _Chosen()):
+            raise BadRequest("no tool has this name", param="tool_choice")
 
 
 def check_whole(ask: Ask, body: bytes) -> None:

@@ -118,14 +118,15 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer was won: the ``tiercel`` object of every reply.
+    """How an answer was won, or lost: the ``tiercel`` object of every reply and of every error of a chain.
 
-    ``cost`` is in US dollars; null means that a price is unknown, never that it was free.
+    ``cost`` is in US dollars; null means that a price is unknown, never that it was free. Where nothing answered the
+    rung is ``none`` and the kind null.
     """
 
     tier: Tier | None
     rung: str
-    kind: RungKind
+    kind: RungKind | None
     degraded: bool
     ms: float
     cost: float | None

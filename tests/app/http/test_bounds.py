@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from app.http.small_door import Flood, chat, gate_of, hangs, request, says
+from app.http.caller import chat, request
+from app.http.small_door import Flood, gate_of, hangs, says
 from tiercel.app.http.limits import Limits
 from tiercel.sim import virtual
 from tiercel.sim.network import Link

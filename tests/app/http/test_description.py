@@ -13,13 +13,7 @@ import msgspec
 import pytest
 
 from app.http.real_door import real_door
-from app.http.small_door import (
-    REPORT,
-    ScriptedFlow,
-    answer,
-    chunk,
-    parts_of,
-)
+from app.http.small_door import REPORT, ScriptedFlow, answer, chunk, parts_of
 from tiercel.app.http.asks import _UPSTREAM as UPSTREAM
 from tiercel.app.http.asks import read_chat
 from tiercel.app.http.limits import LIMITS
@@ -79,7 +73,9 @@ def test_replies_and_errors_are_as_described() -> None:
     assert validator("ChatCompletion").is_valid(msgspec.json.decode(with_report(answer("x"), REPORT)))
     assert validator("Report").is_valid(msgspec.to_builtins(REPORT, str_keys=True) | {"attempts": [], "dropped": []})
     for report in (None, REPORT):
-        assert validator("Error").is_valid(msgspec.json.decode(error_reply(Unknown("x"), "r", report).body))
+        error = Unknown("x")
+        error.report = report
+        assert validator("Error").is_valid(msgspec.json.decode(error_reply(error, "r").body))
 
 
 class _Willing(ScriptedFlow):

@@ -16,8 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.http.caller import CHAT, read_replies
 from app.http.real_door import exchange, real_door
-from app.http.small_door import CHAT, ScriptedFlow, parts_of, read_replies
+from app.http.small_door import ScriptedFlow, parts_of
 from tiercel.app.http.limits import Limits
 
 HERE = Path(__file__).parent / "h1"
@@ -123,15 +124,14 @@ def test_a_published_case_is_answered_as_expected(case: Case, route: str) -> Non
         assert meets(case.expected, verdict), f"{case.description}: expected {case.expected}, got {verdict}"
 
 
-@each_case
-def test_both_ways_give_the_same_verdict(case: Case) -> None:
-    assert verdicts("hot")[case.id] == verdicts("plain")[case.id]
+def test_both_ways_give_the_same_verdicts() -> None:
+    assert verdicts("hot") == verdicts("plain")
 
 
-@each_case
-def test_a_case_as_it_was_written_is_refused_by_the_door_alike(case: Case) -> None:
+def test_the_cases_as_they_were_written_are_refused_by_the_door_alike() -> None:
     """On the page's route a body is a wrong method; what the door refuses, it refuses there too."""
-    written, hot = verdicts("as written")[case.id], verdicts("hot")[case.id]
-    assert written.accepted == hot.accepted
-    if not hot.accepted:
-        assert (written.status, written.code) == (hot.status, hot.code)
+    hot = {name: verdict if not verdict.accepted else "accepted" for name, verdict in verdicts("hot").items()}
+    written = {
+        name: verdict if not verdict.accepted else "accepted" for name, verdict in verdicts("as written").items()
+    }
+    assert written == hot

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from app.http.small_door import CHAT, Caller, Gate, ScriptedFlow, chat, fails, gate_of, hangs, request, says
+from app.http.caller import CHAT, Caller, chat, request
+from app.http.small_door import Gate, ScriptedFlow, fails, gate_of, hangs, says
 from tiercel.app.http.asgi import Message, Receive, Send
 from tiercel.sim import virtual
 from tiercel.telemetry.logs import captured

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from app.http.small_door import CHAT, chat, gate_of, request, says
+from app.http.caller import CHAT, chat, request
+from app.http.small_door import gate_of, says
 from tiercel.app.http.limits import Limits
 from tiercel.sim import virtual
 

@@ -8,7 +8,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.http.small_door import CHAT, chat, gate_of, request, says
+from app.http.caller import CHAT, chat, request
+from app.http.small_door import gate_of, says
 from tiercel.app.http.limits import Limits
 from tiercel.sim import virtual
 from tiercel.sim.network import Link

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http.small_door import CHAT, chat, request
+from app.http.caller import CHAT, chat, request
 from tiercel.app.http.job import Job
 from tiercel.app.http.limits import LIMITS, Limits
 from tiercel.app.http.reader import Phase, Reader

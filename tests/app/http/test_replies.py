@@ -110,6 +110,12 @@ def test_a_frame_is_one_event_whatever_is_in_it(payload: bytes) -> None:
     assert framed(payload, chunked=True) == b"%x\r\n%b\r\n" % (len(frame), frame)
 
 
+def worth_waiting_for(seconds: float) -> Exhausted:
+    error = Exhausted("none", [EngineFailed("rate_limited", "x", retry_after_s=seconds)])
+    error.retry_after_s = seconds
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kind", "code", "again", "wait"),
     [
@@ -131,7 +137,7 @@ def test_a_frame_is_one_event_whatever_is_in_it(payload: bytes) -> None:
         (Exhausted("none"), 503, "server_error", "exhausted", False, None),
         (Exhausted("none", code="deadline"), 504, "server_error", "deadline", False, None),
         (
-            Exhausted("none", [EngineFailed("rate_limited", "x", retry_after_s=47.0)]),
+            worth_waiting_for(47.0),
             503,
             "server_error",
             "exhausted",
@@ -168,7 +174,9 @@ def test_no_message_can_break_the_envelope(message: str) -> None:
 
 
 def test_a_report_in_an_error_says_what_was_tried() -> None:
-    reply = error_reply(Late("late"), "r", REPORT)
+    late = Late("late")
+    late.report = REPORT
+    reply = error_reply(late, "r")
     assert msgspec.json.decode(reply.body)["tiercel"]["attempts"][0]["rung"] == "fast"
     assert b"x-tiercel-attempts: fast:ok:12" in reply.block
 

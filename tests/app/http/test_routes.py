@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.http.small_door import CHAT, EMBEDDINGS, Reply, gate_of, request, says
+from app.http.caller import CHAT, EMBEDDINGS, Reply, request
+from app.http.small_door import gate_of, says
 from tiercel.app.http.page import load_page
 from tiercel.sim import virtual
 

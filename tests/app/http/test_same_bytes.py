@@ -5,15 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.http.small_door import (
-    CHAT,
-    EMBEDDINGS,
-    chat,
-    fails,
-    gate_of,
-    request,
-    says,
-)
+from app.http.caller import CHAT, EMBEDDINGS, chat, request
+from app.http.small_door import fails, gate_of, says
 from tiercel.sim import virtual
 from tiercel.terms.errors import BadRequest, EngineFailed, Exhausted, OverQuota, Shed
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from app.http.caller import chat, read_replies, request
 from app.http.real_door import exchange, real_door
-from app.http.small_door import Flood, ScriptedFlow, chat, hangs, parts_of, read_replies, request, says
+from app.http.small_door import Flood, ScriptedFlow, hangs, parts_of, says
 from tiercel.app.http.door import Door
 from tiercel.app.http.limits import Limits
 

@@ -7,7 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
-from app.http.small_door import REPORT, chat, chunk, fails, gate_of, says
+from app.http.caller import chat
+from app.http.small_door import REPORT, chunk, fails, gate_of, says
 from tiercel.flow import Served, Stage
 from tiercel.sim import virtual
 from tiercel.terms.ask import Ask

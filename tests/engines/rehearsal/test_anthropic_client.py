@@ -14,7 +14,7 @@ from tiercel.engines.rehearsal.part import Part
 from tiercel.engines.rehearsal.server import Stage
 
 if TYPE_CHECKING:
-    from anthropic.types import MessageParam, ToolParam
+    from anthropic.types import MessageParam, OutputConfigParam, ToolParam
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +71,25 @@ async def test_every_good_mode_is_good_whole_and_streamed(client: anthropic.Asyn
     assert said == block.text
     assert final.usage.output_tokens == whole.usage.output_tokens
     assert final.stop_reason == "end_turn"
+
+
+async def test_a_prescribed_form_is_kept_whole_and_streamed(client: anthropic.AsyncAnthropic) -> None:
+    schema: dict[str, object] = {"type": "object", "properties": {"hp": {"type": "integer"}}, "required": ["hp"]}
+    config: OutputConfigParam = {"format": {"type": "json_schema", "schema": schema}}
+    whole = await client.messages.create(model="plain", max_tokens=99, messages=_MESSAGES, output_config=config)
+    async with client.messages.stream(
+        model="plain", max_tokens=99, messages=_MESSAGES, output_config=config
+    ) as stream:
+        said = "".join([text async for text in stream.text_stream])
+    (block,) = whole.content
+    assert block.type == "text"
+    assert block.text == said == '{"hp":0}'
+
+
+async def test_thoughts_are_counted_apart(client: anthropic.AsyncAnthropic) -> None:
+    reply = await client.messages.create(model="plain:reasoning=3", max_tokens=99, messages=_MESSAGES)
+    assert reply.usage.output_tokens_details is not None
+    assert reply.usage.output_tokens_details.thinking_tokens == 3
 
 
 async def test_a_tool_is_called_whole_and_streamed(client: anthropic.AsyncAnthropic) -> None:

@@ -20,7 +20,7 @@ from tiercel.app.http.reader import Phase, Reader
 from tiercel.app.http.timer import NEVER, Timer
 from tiercel.terms.errors import TiercelError
 
-__all__ = ["Door", "make_door"]
+__all__ = ["Door", "ServerState", "make_door"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -52,6 +52,7 @@ class Door(asyncio.Protocol):
         "_part_since_s",
         "_paused",
         "_reader",
+        "_refused",
         "_server",
         "_stalled_due_s",
         "_state",
@@ -80,6 +81,8 @@ class Door(asyncio.Protocol):
         # Ends after the reply under way; has said its last word.
         self._leaving = False
         self._closing = False
+        # Is being told why it is refused, and may not have heard it while it still sends.
+        self._refused = False
         self._paused = False
         # The half message that a clock runs on: its number, when it and its body began, and what is held of it.
         self._part = 0
@@ -178,8 +181,7 @@ class Door(asyncio.Protocol):
         pending = self._exchange is not None
         self._exchange = None
         if not keep:
-            # What was refused may still be arriving; what was answered came whole.
-            self._close(linger=not pending)
+            self._close(linger=self._refused)
             return
         self._idle_due_s = due_s = self._now_s() + self._idle_s
         self._timer.by(due_s)
@@ -218,6 +220,7 @@ class Door(asyncio.Protocol):
     def _begin(self, job: Job) -> Exchange | None:
         if job.refused is None:
             return self._hall.begin(job, self, self._ends, self._state)
+        self._refused = True
         self._hall.tally(f"refused.{job.refused.code}")
         refuse(job.refused, job, self, self._hall.calendar, self._hall.new_id(job))
         return None
@@ -246,7 +249,7 @@ class Door(asyncio.Protocol):
         hall.partial_bytes += size - self._part_bytes
         self._part_bytes = size
         if size and hall.partial_bytes > self._limits.partial_bytes:
-            self._fail("partial_bytes", faults.busy("too many bodies are on their way"))
+            self._fail("refused.partial_bytes", faults.busy("too many bodies are on their way"))
 
     def _continue(self) -> None:
         """Ask for the body that the client holds back, once it is its turn."""

@@ -54,10 +54,10 @@ def token(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _fixed(tier: str | None, rung: str, kind: str, degraded: bool) -> str:  # noqa: FBT001 - a cache key
+def _fixed(tier: str | None, rung: str, kind: str | None, degraded: bool) -> str:  # noqa: FBT001 - a cache key
     return (
         f"x-tiercel-tier: {token(tier or 'none')}\r\nx-tiercel-rung: {token(rung)}\r\n"
-        f"x-tiercel-kind: {token(kind)}\r\nx-tiercel-degraded: {str(degraded).lower()}\r\n"
+        f"x-tiercel-kind: {token(kind or 'none')}\r\nx-tiercel-degraded: {str(degraded).lower()}\r\n"
     )
 
 

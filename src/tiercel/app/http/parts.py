@@ -16,7 +16,27 @@ from tiercel.telemetry.prometheus import Exposition
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Clock, SystemClock
 
-__all__ = ["Flow", "ModelCard", "Parts"]
+__all__ = ["EVENTS", "Flow", "ModelCard", "Parts"]
+
+
+# What the door tells ``tally``: a clock that ran out, or a connection or request that it refused itself.
+EVENTS = (
+    "clock.body",
+    "clock.head",
+    "clock.idle",
+    "clock.linger",
+    "clock.stalled",
+    "refused.connections",
+    "refused.connections_per_address",
+    "refused.expectation_failed",
+    "refused.foreign",
+    "refused.malformed_http",
+    "refused.partial_bytes",
+    "refused.request_timeout",
+    "refused.shed",
+    "refused.too_large",
+    "refused.unsupported_media_type",
+)
 
 
 class Flow(Protocol):
@@ -60,5 +80,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     # Names this server answers to; None for any. Origins of other sites that may send unsafe methods.
     hosts: frozenset[str] | None = LOOPBACK
     origins: frozenset[str] = frozenset()
-    # Told of every refusal and every clock that ran out, by a name of a closed set.
+    # Told of every refusal and every clock that ran out, by one of ``EVENTS``.
     tally: Callable[[str], None] = _nothing

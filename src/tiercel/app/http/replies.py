@@ -104,10 +104,8 @@ def _detail(error: TiercelError) -> _Detail:
     return _Detail(message=message, type=_type_of(error.status), param=param, code=error.code)
 
 
-def error_reply(
-    error: TiercelError, request_id: str, report: Report | None = None, *, extra: bytes = b""
-) -> ErrorReply:
-    """Return an error in OpenAI's envelope; ``extra`` are more header lines."""
+def error_reply(error: TiercelError, request_id: str, *, extra: bytes = b"") -> ErrorReply:
+    """Return an error in OpenAI's envelope, with what was tried before it; ``extra`` are more header lines."""
     lines = b"x-should-retry: true\r\n" if should_retry(error) else b"x-should-retry: false\r\n"
     seconds = _retry_after_s(error)
     if seconds is not None and math.isfinite(seconds):
@@ -115,14 +113,14 @@ def error_reply(
         lines += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (math.ceil(seconds), math.ceil(seconds * 1000))
     return ErrorReply(
         status=error.status,
-        block=block_of(request_id, report) + lines + extra,
-        body=_encode(_Envelope(error=_detail(error), tiercel=report)),
+        block=block_of(request_id, error.report) + lines + extra,
+        body=_encode(_Envelope(error=_detail(error), tiercel=error.report)),
     )
 
 
-def error_event(error: TiercelError, report: Report | None = None) -> bytes:
+def error_event(error: TiercelError) -> bytes:
     """Return the event that tells a client in the middle of a stream that the rest will not come."""
-    return _encode(_Envelope(error=_detail(error), tiercel=report))
+    return _encode(_Envelope(error=_detail(error), tiercel=error.report))
 
 
 def with_report(body: bytes, report: Report) -> bytes:

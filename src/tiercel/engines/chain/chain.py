@@ -105,7 +105,7 @@ class Chain:
         except Unavailable as failure:
             run.fail(rung.name, failure, 0.0)
             raise
-        claims = None if run.show is None else _Claim(rung, run, claim)
+        claims = None if run.show is None else _Claim(rung, run, claim, dropped)
         attempt = Attempt(ask, self._clock, self._times(rung, run, last), run.show, claims)
         try:
             answer = await attempt.run(engine)
@@ -201,15 +201,17 @@ class Chain:
 class _Claim:
     """Asked when an attempt has its first content: may it be shown? If so, its rung is the one that answers."""
 
-    __slots__ = ("_claim", "_run", "_rung")
+    __slots__ = ("_claim", "_dropped", "_run", "_rung")
 
-    def __init__(self, rung: Rung, run: Run, claim: Callable[[], bool] | None) -> None:
-        self._rung, self._run, self._claim = rung, run, claim
+    def __init__(self, rung: Rung, run: Run, claim: Callable[[], bool] | None, dropped: Sequence[str]) -> None:
+        self._rung, self._run, self._claim, self._dropped = rung, run, claim, dropped
 
     def __call__(self) -> bool:
         if self._claim is not None and not self._claim():
             return False
         self._run.showing = self._rung
+        # Told in the head of the stream, which goes out now.
+        self._run.dropped = self._dropped
         return True
 
 

@@ -38,13 +38,13 @@ class Screen:
         self._stage.bind(tap)
 
 
-def report_of(run: Run, rung: Rung, *, cost: float | None, counted_by_us: bool = False) -> Report:
+def report_of(run: Run, rung: Rung | None, *, cost: float | None, counted_by_us: bool = False) -> Report:
     """Return the report of a run as it stands."""
     return Report(
         tier=run.tier,
-        rung=rung.name,
-        kind=rung.kind,
-        degraded=rung.degraded,
+        rung="none" if rung is None else rung.name,
+        kind=None if rung is None else rung.kind,
+        degraded=rung is not None and rung.degraded,
         ms=round((run.clock.now_s() - run.budget.start_s) * 1e3, 3),
         cost=cost,
         attempts=tuple(run.tried),

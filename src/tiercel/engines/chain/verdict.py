@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tiercel.engines.chain.run import Run
 from tiercel.engines.judge.view import View
-from tiercel.terms.errors import EngineFailed, Exhausted, Late
+from tiercel.terms.errors import Exhausted, Late
 
 __all__ = ["why_exhausted"]
 
@@ -20,10 +20,9 @@ def why_exhausted(run: Run, view: View, now_s: float) -> Exhausted:
     if not run.failures and all(tried.outcome == "unfit" for tried in run.tried):
         return Exhausted("no rung may answer this request", run.failures, code="policy")
     error = Exhausted("no rung could answer", run.failures)
-    told = [f.retry_after_s for f in run.failures if isinstance(f, EngineFailed) and f.retry_after_s is not None]
     shut = [tried.rung for tried in run.tried if tried.outcome == "breaker_open" and tried.rung in view]
     opens = [max(0.0, view[name].open_until_s - now_s) for name in shut]
-    error.retry_after_s = min([*told, *opens], default=None)
+    error.retry_after_s = min([*opens, *([] if error.retry_after_s is None else [error.retry_after_s])], default=None)
     if _only_limits(run):
         # Every engine that could serve this says "slow down", and so do we.
         error.status = RATE_LIMITED_STATUS

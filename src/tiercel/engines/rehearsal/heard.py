@@ -102,6 +102,16 @@ class _Options(msgspec.Struct):
     include_usage: bool = False
 
 
+class _Form(msgspec.Struct):
+    schema: msgspec.Raw
+
+
+class _Output(msgspec.Struct):
+    """Where Anthropic's clients prescribe the form of an answer."""
+
+    format: _Form | None = None
+
+
 class _Body(msgspec.Struct):
     """The body's fields that an engine looks at; the rest is skipped, not parsed."""
 
@@ -114,6 +124,7 @@ class _Body(msgspec.Struct):
     tools: msgspec.Raw = msgspec.Raw(b"")
     tool_choice: msgspec.Raw = msgspec.Raw(b"")
     response_format: msgspec.Raw = msgspec.Raw(b"")
+    output_config: _Output | None = None
     max_tokens: _Whole | None = None
     input: msgspec.Raw = msgspec.Raw(b"")
     encoding_format: str | None = None
@@ -188,8 +199,15 @@ def _read(place: Place, told: _Body, problem: Problem) -> Asked:
         logprobs=bool(told.logprobs),
         tools=_present(told.tools),
         tool_choice=_present(told.tool_choice),
-        response_format=_present(told.response_format),
+        response_format=_form(told.output_config) if place == "messages" else _present(told.response_format),
     )
+
+
+def _form(output: _Output | None) -> bytes:
+    """Return a prescribed form in the other dialect's words."""
+    if output is None or output.format is None:
+        return b""
+    return b'{"type":"json_schema","json_schema":{"schema":%b}}' % bytes(output.format.schema)
 
 
 def _present(raw: msgspec.Raw) -> bytes:
