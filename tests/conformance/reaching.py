@@ -16,18 +16,26 @@ def map_body(context: HookContext, body: object) -> object:
     """Put a model that means something where a valid one stood, and demand no tool that is not offered."""
     if not isinstance(body, dict):
         return body
-    model, choice, tools = body.get("model"), body.get("tool_choice"), body.get("tools")
+    model = body.get("model")
     if isinstance(model, str) and 0 < len(model) <= LONGEST:
         body = {**body, "model": NAMES[zlib.crc32(model.encode("utf-8", "replace")) % len(NAMES)]}
-    if isinstance(choice, dict) and isinstance(tools, list):
-        # What no schema can say: this name is one of those.
-        demanded = choice.get("function")
-        if isinstance(demanded, dict) and demanded.get("name") not in {name_of(tool) for tool in tools}:
-            body = {name: value for name, value in body.items() if name != "tool_choice"}
+    # What no schema can say: this name is one of those.
+    offered = {name_of(tool, "function") for tool in listed(body, "tools")}
+    offered |= {name_of({"": one}, "") for one in listed(body, "functions")}
+    demanded = name_of(body.get("tool_choice"), "function"), name_of(body, "function_call")
+    if not (offered | {None}).issuperset(demanded):
+        body = {name: value for name, value in body.items() if name not in {"tool_choice", "function_call"}}
     return body
 
 
-def name_of(tool: object) -> object:
-    """Return the name of a tool, if it has one."""
-    function = tool.get("function") if isinstance(tool, dict) else None
-    return function.get("name") if isinstance(function, dict) else None
+def listed(body: dict[str, object], name: str) -> list[object]:
+    """Return a list of the body, or an empty one in the place of anything else."""
+    value = body.get(name)
+    return value if isinstance(value, list) else []
+
+
+def name_of(thing: object, where: str) -> str | None:
+    """Return the name that stands at a place of this, if one does."""
+    inner = thing.get(where) if isinstance(thing, dict) else None
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else None

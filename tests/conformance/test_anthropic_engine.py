@@ -67,7 +67,8 @@ def test_a_completion_is_whole(client: openai.OpenAI, house: Live) -> None:
     assert reply.usage.completion_tokens_details.reasoning_tokens == 3
     assert report_of(reply)["kind"] == "model"
     heard = house.ledger.heard[-1]
-    assert (heard.path, heard.headers["x-api-key"]) == ("/as/plain:cached=4,reasoning=3/v1/messages", CANARY_KEY)
+    assert heard.path.endswith("/v1/messages")
+    assert heard.headers["x-api-key"] == CANARY_KEY
 
 
 def test_a_stream_is_one_of_openais(client: openai.OpenAI) -> None:

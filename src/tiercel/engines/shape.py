@@ -115,7 +115,8 @@ def check_request(ask: Ask) -> None:
         chosen = _chosen_in(ask)
         named = chosen.function or chosen.custom
         if named is not None and named.name not in _offered_in(ask, _Chosen()):
-            raise BadRequest("no tool has this name", param="tool_choice")
+            told = "function_call" if _is_mode(ask, "tool_choice") else "tool_choice"
+            raise BadRequest("no tool has this name", param=told)
 
 
 def check_whole(ask: Ask, body: bytes) -> None:
@@ -278,9 +279,13 @@ def _schema_of(ask: Ask) -> Schema:
 
 def _chosen_in(ask: Ask) -> _Chosen:
     """Return the choice among the tools; a mode alone chooses none of them."""
-    if bytes(ask.fields.get("tool_choice", NULL))[:1] in {b"n", b'"'}:
-        return _Chosen(function=_part(ask, "function_call", _Named) if ask.shape == "tool" else None)
-    return _part(ask, "tool_choice", _Chosen) or _Chosen()
+    if not _is_mode(ask, "tool_choice"):
+        return _part(ask, "tool_choice", _Chosen) or _Chosen()
+    return _Chosen(function=None if _is_mode(ask, "function_call") else _part(ask, "function_call", _Named))
+
+
+def _is_mode(ask: Ask, name: str) -> bool:
+    return bytes(ask.fields.get(name, NULL))[:1] in {b"n", b'"'}
 
 
 def _offered_in(ask: Ask, chosen: _Chosen) -> frozenset[str]:

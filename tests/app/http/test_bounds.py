@@ -68,6 +68,20 @@ def test_half_bodies_are_bounded_over_all_connections() -> None:
     virtual.run(story())
 
 
+def test_two_megabytes_are_a_request_and_one_byte_more_is_not() -> None:
+    """Statement 43: accepted without being asked for, and the limit is in the description of the API."""
+
+    async def story() -> None:
+        gate, flow = gate_of({"a": says("a")})
+        room = 2 * 1024 * 1024 - len(chat("a", user="").partition(b"\r\n\r\n")[2])
+        async with gate.caller() as caller:
+            assert (await caller.ask(chat("a", user="x" * room))).status == 200
+            assert flow.asks[0].size_bytes == 2 * 1024 * 1024
+            assert (await caller.ask(chat("a", user="x" * (room + 1)))).status == 413
+
+    virtual.run(story())
+
+
 def test_a_stream_nobody_reads_holds_its_engine() -> None:
     async def story() -> None:
         flood = Flood(1_000_000, 1_000)

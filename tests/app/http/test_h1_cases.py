@@ -20,6 +20,7 @@ from app.http.caller import CHAT, read_replies
 from app.http.real_door import exchange, real_door
 from app.http.small_door import ScriptedFlow, parts_of
 from tiercel.app.http.limits import Limits
+from tiercel.app.http.parts import EVENTS
 
 HERE = Path(__file__).parent / "h1"
 # Short clocks, so that "no answer yet" is a matter of moments.
@@ -62,6 +63,7 @@ class _Published(msgspec.Struct):
 
 CASES = msgspec.json.decode((HERE / "cases.json").read_bytes(), type=_Published).cases
 EXCEPTIONS = tomllib.loads((HERE / "exceptions.toml").read_text())
+TOLD: list[str] = []
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
 
@@ -87,7 +89,8 @@ def verdicts(route: str) -> dict[str, Verdict]:
     """Put all cases to one server, side by side."""
 
     async def all_cases() -> dict[str, Verdict]:
-        async with real_door(parts_of(ScriptedFlow({}), limits=LIMITS), hot=route == "hot") as door:
+        parts = parts_of(ScriptedFlow({}), limits=LIMITS, tally=TOLD.append)
+        async with real_door(parts, hot=route == "hot") as door:
             sent = [exchange(door.port, bytes_of(case, door.port, route)) for case in CASES]
             return {case.id: verdict_of(heard) for case, heard in zip(CASES, await asyncio.gather(*sent), strict=True)}
 
@@ -135,3 +138,8 @@ def test_the_cases_as_they_were_written_are_refused_by_the_door_alike() -> None:
         name: verdict if not verdict.accepted else "accepted" for name, verdict in verdicts("as written").items()
     }
     assert written == hot
+
+
+def test_refusals_are_counted_by_names_of_a_closed_set() -> None:
+    verdicts("hot")
+    assert {"refused.malformed_http", "refused.too_large", "clock.body", "clock.head"} <= set(TOLD) <= set(EVENTS)

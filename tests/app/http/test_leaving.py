@@ -28,6 +28,8 @@ async def left_behind(gate: Gate, flow: ScriptedFlow) -> None:
 @pytest.mark.parametrize("words", [[], ["so"], ["so", "far"]], ids=["before a word", "after one", "in the middle"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "json"])
 def test_a_client_that_leaves_cancels_its_request_at_once(hot: bool, words: list[str], stream: bool) -> None:
+    """Statement 12: in every phase, also before the first word."""
+
     async def story() -> None:
         gate, flow = gate_of({"a": hangs(words=words if stream else [])}, hot=hot)
         async with gate.caller() as caller:
@@ -82,6 +84,8 @@ def test_the_requests_behind_one_that_is_abandoned_are_not_begun() -> None:
 
 
 def test_a_thousand_abandoned_streams_leave_nothing() -> None:
+    """Statement 13: tasks and connections; memory is weighed in benchmarks/soak.py."""
+
     async def story() -> None:
         gate, flow = gate_of({"a": hangs(words=["so", "far"])})
         callers: list[Caller] = []

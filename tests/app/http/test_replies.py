@@ -28,6 +28,7 @@ LINE = r"[a-z-]+: [A-Za-z0-9._:, -]+"
 
 
 def test_the_block_of_a_reply_says_how_it_was_won() -> None:
+    """Statement 31: a parameter that was dropped is named."""
     tried = (Tried(rung="fast", outcome="late", ms=183.4), Tried(rung="small", outcome="ok", ms=39.6))
     report = msgspec.structs.replace(REPORT, attempts=tried, dropped=("logit_bias", "seed"), degraded=True)
     assert block_of("r-1", report).decode().splitlines() == [
@@ -154,6 +155,7 @@ def test_every_error_is_told_in_the_envelope(
     again: bool,
     wait: str | None,
 ) -> None:
+    """Statement 35: also 429, with the wait of the limit that refused."""
     reply = error_reply(error, "r-1")
     told = msgspec.json.decode(reply.body)["error"]
     headers = {name.decode(): value.decode() for name, value in pairs_of(reply.block)}

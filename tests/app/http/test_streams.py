@@ -57,6 +57,8 @@ def test_the_head_waits_for_the_first_event_and_each_event_is_one_write() -> Non
 
 @both_ways
 def test_a_stream_that_breaks_ends_with_an_error_event_and_without_the_mark(hot: bool) -> None:
+    """Statement 7: the client is told inside the stream, where its library looks."""
+
     async def story() -> None:
         broken = Exhausted("no rung could answer", [EngineFailed("truncated", "it stopped")])
         gate, _ = gate_of({"a": fails(broken, words=["so", "far"])}, hot=hot)

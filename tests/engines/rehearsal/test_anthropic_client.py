@@ -77,9 +77,7 @@ async def test_a_prescribed_form_is_kept_whole_and_streamed(client: anthropic.As
     schema: dict[str, object] = {"type": "object", "properties": {"hp": {"type": "integer"}}, "required": ["hp"]}
     config: OutputConfigParam = {"format": {"type": "json_schema", "schema": schema}}
     whole = await client.messages.create(model="plain", max_tokens=99, messages=_MESSAGES, output_config=config)
-    async with client.messages.stream(
-        model="plain", max_tokens=99, messages=_MESSAGES, output_config=config
-    ) as stream:
+    async with client.messages.stream(model="plain", max_tokens=99, messages=_MESSAGES, output_config=config) as stream:
         said = "".join([text async for text in stream.text_stream])
     (block,) = whole.content
     assert block.type == "text"

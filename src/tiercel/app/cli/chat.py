@@ -173,7 +173,7 @@ class _Talk:
         story = self._last.story
         for one in story.attempts:
             _line(clean(f"{one.rung:<16} {one.outcome:<14} {one.ms:8.1f} ms  {one.reason}").rstrip())
-        _line(dim(clean(f"request {story.request_id}, answered by {story.rung} ({story.kind})")))
+        _line(dim(clean(f"request {story.request_id}, answered by {story.rung} ({story.kind or 'nobody'})")))
 
 
 def _write(text: str) -> None:

@@ -44,7 +44,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
     tier: str | None = None
     rung: str = ""
-    kind: str = ""
+    kind: str | None = None
     degraded: bool = False
     ms: float = 0.0
     cost: float | None = None

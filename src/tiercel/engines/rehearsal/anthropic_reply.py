@@ -51,7 +51,7 @@ def usage(cost: Cost) -> dict[str, Json]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": cost.cached,
         "output_tokens": cost.completion,
-        "output_tokens_details": {"thinking_tokens": cost.reasoning},
+        **({"output_tokens_details": {"thinking_tokens": cost.reasoning}} if cost.reasoning else {}),
     }
 
 
