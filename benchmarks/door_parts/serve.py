@@ -58,7 +58,7 @@ class _AtOnce:
             await asyncio.sleep(GAP_S)
         return Served(report=_REPORT, tail=(_CHUNK,))
 
-    def explain(self, _ask: Ask) -> Decision:
+    def explain(self, ask: Ask) -> Decision:
         return Decision(tier=None, first_s=0.0, total_s=0.0, rungs=())
 
 

@@ -17,7 +17,11 @@ from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.route.spec import TierSpec
 
 # As a model writes them: order, escapes, numbers and emptiness are its own.
-ARGUMENTS = ['{"to":"gate"}', '{"n":-0.5,"to":"\\u00e9tang \\"east\\"","list":[1,2,{"deep":null}],"big":12345678901234567890}', "{}"]
+ARGUMENTS = [
+    '{"to":"gate"}',
+    '{"n":-0.5,"to":"\\u00e9tang \\"east\\"","list":[1,2,{"deep":null}],"big":12345678901234567890}',
+    "{}",
+]
 
 
 def anthropic(part: str = "plain", **parameters: str) -> EngineSpec:
@@ -249,9 +253,7 @@ def test_a_schema_is_kept(client: openai.OpenAI, model: str, *, streamed: bool) 
 @pytest.mark.parametrize("model", ["claude-wrong-shape", "no-tool"])
 def test_a_broken_schema_is_no_answer(client: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
-        client.chat.completions.create(
-            model=model, messages=MESSAGES, extra_body={"response_format": SCHEMA_FORMAT}
-        )
+        client.chat.completions.create(model=model, messages=MESSAGES, extra_body={"response_format": SCHEMA_FORMAT})
     assert caught.value.code == "exhausted"
 
 

@@ -30,7 +30,9 @@ def house() -> Iterator[Live]:
         yield live
 
 
-def explained(client: openai.OpenAI, body: dict[str, object], headers: dict[str, str] | None = None) -> dict[str, object]:
+def explained(
+    client: openai.OpenAI, body: dict[str, object], headers: dict[str, str] | None = None
+) -> dict[str, object]:
     """Ask how a request would be routed."""
     whole = {"model": "silver", "messages": MESSAGES, **body}
     found = client.post("/route/explain", body=whole, options={"headers": headers or {}}, cast_to=object)

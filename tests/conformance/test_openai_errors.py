@@ -60,6 +60,7 @@ def house() -> Iterator[Live]:
             "tool_choice",
             "invalid_value",
         ),
+        ({"functions": [{"name": "walk"}], "function_call": {"name": "fly"}}, "function_call", "invalid_value"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "invalid_value"),
         ({"response_format": {"type": "yaml"}}, "response_format.type", "invalid_value"),
         ({"service_tier": "first class"}, "service_tier", "invalid_value"),
@@ -128,7 +129,7 @@ def test_bronze_says_that_it_is_not_built(client: openai.OpenAI) -> None:
 def test_an_engine_that_fails_is_an_error_and_never_half_an_answer(
     client: openai.OpenAI, house: Live, name: str
 ) -> None:
-    """Statement 15: our own try and at most one retry, counted at the provider; the client adds none."""
+    """Statements 4 and 15: every try is told, and counted at the provider there is one, or one more; none by the client."""
     before = house.attempts(name)
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model=name, messages=MESSAGES)
@@ -136,6 +137,10 @@ def test_an_engine_that_fails_is_an_error_and_never_half_an_answer(
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert caught.value.response.headers["x-request-id"] == caught.value.request_id
     assert 1 <= house.attempts(name) - before <= 2
+    report = caught.value.response.json()["tiercel"]
+    assert [tried["outcome"] for tried in report["attempts"]] == [FAILING[name][1]] * (house.attempts(name) - before)
+    assert (report["rung"], report["kind"], report["cost"]) == ("none", None, None)
+    assert caught.value.response.headers["x-tiercel-attempts"].startswith(f"{name}:{FAILING[name][1]}:")
 
 
 def test_a_key_of_ours_that_is_refused_is_no_fault_of_the_callers(client: openai.OpenAI, house: Live) -> None:
@@ -154,6 +159,8 @@ def test_a_late_engine_is_an_error_by_the_deadline_after_one_try(client: openai.
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model="silent", messages=MESSAGES, extra_body={"tiercel": {"total_ms": 100}})
     assert (caught.value.status_code, caught.value.code) == (504, "deadline")
+    (tried,) = caught.value.response.json()["tiercel"]["attempts"]
+    assert (tried["outcome"], tried["rung"]) == ("late", "silent")
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert house.attempts("silent") - before == 1
 

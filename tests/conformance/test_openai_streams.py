@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import msgspec
@@ -141,6 +142,18 @@ async def test_a_stream_that_breaks_ends_with_an_error(aclient: openai.AsyncOpen
     assert type(caught.value) is openai.APIError, "in the stream, not by cutting the connection"
     assert caught.value.code in {"exhausted", "deadline"}
     assert all(choice.finish_reason is None for chunk in chunks for choice in chunk.choices)
+
+
+async def test_the_error_in_a_stream_is_the_last_event_and_says_what_was_tried(aclient: openai.AsyncOpenAI) -> None:
+    async with aclient.chat.completions.with_streaming_response.create(
+        model="cut", messages=MESSAGES, stream=True
+    ) as raw:
+        events = [line.removeprefix("data: ") async for line in raw.iter_lines() if line]
+    assert "[DONE]" not in events
+    last = json.loads(events[-1])
+    assert last["error"]["code"] == "exhausted"
+    assert [tried["outcome"] for tried in last["tiercel"]["attempts"]] == ["truncated"]
+    assert last["tiercel"]["rung"] == "cut"
 
 
 @pytest.mark.parametrize("model", STILLBORN)

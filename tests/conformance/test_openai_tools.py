@@ -149,9 +149,7 @@ def test_no_answer_is_better_than_one_of_the_wrong_shape(client: openai.OpenAI, 
 
 
 def test_a_json_object_is_an_object(client: openai.OpenAI) -> None:
-    reply = client.chat.completions.create(
-        model="plain", messages=MESSAGES, response_format={"type": "json_object"}
-    )
+    reply = client.chat.completions.create(model="plain", messages=MESSAGES, response_format={"type": "json_object"})
     assert isinstance(json.loads(reply.choices[0].message.content or ""), dict)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from contracts.engine_contract import Collected, an_ask
 
+from contracts.engine_contract import Collected, an_ask
 from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.engines.http.plain import PlainHttp
 from tiercel.engines.openai.engine import OpenAIEngine
 from tiercel.engines.rehearsal.modes import Mode
 from tiercel.engines.rehearsal.part import Part
-from tiercel.engines.rehearsal.server import UNRESOLVABLE_URL, rehearsal_server, refused_url
+from tiercel.engines.rehearsal.server import UNRESOLVABLE_URL, refused_url, rehearsal_server
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Deadline, SystemClock
 from tiercel.terms.errors import EngineFailed, Refused, TiercelError

@@ -64,7 +64,7 @@ def test_a_remembered_decision_is_the_one_that_would_be_made(
     health = Health("ab", clock)
     router = Router(CHART, health)
     for event in history:
-        if isinstance(event, float):
+        if isinstance(event, (int, float)):
             clock.advance(event)
         elif isinstance(event, tuple):
             happens(health, *event)

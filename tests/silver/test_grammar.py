@@ -48,7 +48,7 @@ def test_optional_words_do_not_bind_the_line_to_their_noun() -> None:
         ("@greet @!glad", ("greet", "calm"), True),
     ],
 )
-def test_marks_in_front_are_conditions(mark: str, facts: tuple[str, ...], fits: bool) -> None:  # noqa: FBT001 - a table column
+def test_marks_in_front_are_conditions(mark: str, facts: tuple[str, ...], fits: bool) -> None:
     assert read(f"{mark} Hello.", where="a.toml", line=1).fits(sum(FACTS[fact] for fact in facts)) is fits
 
 

@@ -137,6 +137,15 @@ def test_what_only_resembles_a_known_head_is_judged_anew(second: bytes) -> None:
     assert odd.refused is not None
 
 
+def test_a_known_head_does_not_let_a_larger_body_through() -> None:
+    def of(size: int) -> bytes:
+        return request("/a", b"x" * size)
+
+    jobs = read(of(20_000), of(40_000), of(50_000), of(50_001), limits=Limits(body_bytes=50_000))
+    assert [len(job.body) for job in jobs] == [20_000, 40_000, 50_000, 0]
+    assert jobs[-1].refused is not None
+
+
 def test_a_known_head_with_more_than_its_body_is_read_as_two_messages() -> None:
     known = b"POST /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc"
     assert [job.body for job in read(known, known + known, known[:-1], b"c" + known)] == [b"abc"] * 5

@@ -42,13 +42,13 @@ def head_of(data: bytes) -> bytes:
         Mode.TLS,
     ],
 )
-def test_a_strict_parser_refuses_it(mode: Mode, stream: bool) -> None:  # noqa: FBT001
+def test_a_strict_parser_refuses_it(mode: Mode, stream: bool) -> None:
     with pytest.raises(httptools.HttpParserError):
         Parsed(played(mode, stream=stream)[0])
 
 
 @_BOTH
-def test_a_length_that_is_too_long_is_never_filled(stream: bool) -> None:  # noqa: FBT001
+def test_a_length_that_is_too_long_is_never_filled(stream: bool) -> None:
     data, end = played(Mode.LONG_LENGTH, stream=stream)
     parsed = Parsed(data)
     assert (parsed.complete, end) == (0, "hang")
@@ -56,7 +56,7 @@ def test_a_length_that_is_too_long_is_never_filled(stream: bool) -> None:  # noq
 
 
 @_BOTH
-def test_a_length_that_is_too_short_leaves_a_surplus(stream: bool) -> None:  # noqa: FBT001
+def test_a_length_that_is_too_short_leaves_a_surplus(stream: bool) -> None:
     data, end = played(Mode.SHORT_LENGTH, stream=stream)
     length = int(head_of(data).split(b"content-length: ")[1].split(b"\r\n")[0])
     assert len(data) > data.index(b"\r\n\r\n") + 4 + length
@@ -64,14 +64,14 @@ def test_a_length_that_is_too_short_leaves_a_surplus(stream: bool) -> None:  # n
 
 
 @_BOTH
-def test_a_second_response_follows_the_first(stream: bool) -> None:  # noqa: FBT001
+def test_a_second_response_follows_the_first(stream: bool) -> None:
     parsed = Parsed(played(Mode.POISON, stream=stream)[0])
     assert (parsed.statuses, parsed.complete) == ([200, 200], 2)
     assert parsed.body.endswith(b'"poison":true}')
 
 
 @_BOTH
-def test_lengths_and_codings_contradict_each_other(stream: bool) -> None:  # noqa: FBT001
+def test_lengths_and_codings_contradict_each_other(stream: bool) -> None:
     assert head_of(played(Mode.TWO_LENGTHS, stream=stream)[0]).count(b"content-length: ") == 2
     both = head_of(played(Mode.LENGTH_AND_CHUNKED, stream=stream)[0])
     assert b"content-length: 5" in both
@@ -81,7 +81,7 @@ def test_lengths_and_codings_contradict_each_other(stream: bool) -> None:  # noq
 
 
 @_BOTH
-def test_headers_are_forged_split_folded_or_without_end(stream: bool) -> None:  # noqa: FBT001
+def test_headers_are_forged_split_folded_or_without_end(stream: bool) -> None:
     forged = head_of(played(Mode.FORGED_HEADERS, stream=stream)[0])
     for line in (b"x-tiercel-tier: gold", b"set-cookie: ", b"connection: x-request-id", b"x-should-retry: true"):
         assert line in forged
@@ -92,7 +92,7 @@ def test_headers_are_forged_split_folded_or_without_end(stream: bool) -> None:  
 
 
 @_BOTH
-def test_trailers_and_early_hints_are_good_http(stream: bool) -> None:  # noqa: FBT001
+def test_trailers_and_early_hints_are_good_http(stream: bool) -> None:
     trailers = Parsed(played(Mode.TRAILERS, stream=stream)[0])
     assert trailers.headers["x-tiercel-tier"] == "gold"
     assert Parsed(played(Mode.INFORMATIONAL, stream=stream)[0]).statuses == [100, 103, 200]

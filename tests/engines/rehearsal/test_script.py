@@ -106,7 +106,7 @@ def test_the_words_and_what_they_cost_are_the_same_whole_and_streamed(
     text: str,
     chunks: int,
     n: int,
-    usage: bool,  # noqa: FBT001 - drawn by hypothesis
+    usage: bool,
 ) -> None:
     part = Part(text=text, chunks=chunks, prompt_tokens=20, cached_tokens=5, reasoning_tokens=2)
     fields: dict[str, Json] = {"n": n, "stream_options": {"include_usage": usage}}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_every_mode_arrives_as_it_was_written(stage: Stage, mode: Mode, stream: bool) -> None:  # noqa: FBT001
+async def test_every_mode_arrives_as_it_was_written(stage: Stage, mode: Mode, stream: bool) -> None:
     name = Part(mode=mode, megabytes=0.1, gap_s=0.00001).as_model()
     request = chat_bytes(name, stream=stream)
     head, _, body = request.partition(b"\r\n\r\n")

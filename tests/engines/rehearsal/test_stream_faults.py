@@ -161,7 +161,7 @@ def test_one_line_of_a_stream_is_not_json(path: str) -> None:
 
 @_BOTH
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_huge_line_has_its_size_and_no_line_end(path: str, stream: bool) -> None:  # noqa: FBT001
+def test_a_huge_line_has_its_size_and_no_line_end(path: str, stream: bool) -> None:
     parsed = Parsed(sent(rehearse(ask(path, stream=stream), Part(mode=Mode.HUGE_LINE, megabytes=2))))
     assert parsed.complete == 1
     longest = max(parsed.body.split(b"\n"), key=len)
@@ -177,7 +177,7 @@ def test_the_pieces_of_a_huge_line_share_their_memory() -> None:
 @_BOTH
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("mode", [Mode.ENDLESS, Mode.ENDLESS_EMPTY])
-def test_an_endless_reply_repeats_one_beat_and_never_in_no_time(path: str, mode: Mode, stream: bool) -> None:  # noqa: FBT001
+def test_an_endless_reply_repeats_one_beat_and_never_in_no_time(path: str, mode: Mode, stream: bool) -> None:
     beats = rehearse(ask(path, stream=stream), Part(mode=mode))
     assert beats[-1].end == "again"
     assert beats[-1].after_s > 0
@@ -189,7 +189,7 @@ def test_an_endless_reply_repeats_one_beat_and_never_in_no_time(path: str, mode:
 
 @_BOTH
 @pytest.mark.parametrize("stream", [True, False])
-def test_dripping_and_slow_heads_send_the_same_bytes_slowly(path: str, stream: bool) -> None:  # noqa: FBT001
+def test_dripping_and_slow_heads_send_the_same_bytes_slowly(path: str, stream: bool) -> None:
     good = sent(rehearse(ask(path, stream=stream), Part()))
     head = good.index(b"\r\n\r\n") + 4
     drip = rehearse(ask(path, stream=stream), Part(mode=Mode.DRIP, gap_s=0.001))
@@ -224,7 +224,7 @@ def test_the_odd_stream_says_what_the_plain_one_does(path: str) -> None:
 )
 def test_a_refusal_has_its_status_and_its_dialect(
     path: str,
-    stream: bool,  # noqa: FBT001
+    stream: bool,
     mode: Mode,
     status: int,
     openai: str,
@@ -268,7 +268,7 @@ def test_a_forced_tool_is_missed_misnamed_or_cut_short(path: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_demanded_shape_is_missed_in_two_ways(stream: bool) -> None:  # noqa: FBT001
+def test_a_demanded_shape_is_missed_in_two_ways(stream: bool) -> None:
     schema: Json = {"type": "object", "properties": {"hp": {"type": "integer"}}, "required": ["hp"]}
     wanted: Json = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
 

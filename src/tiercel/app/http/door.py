@@ -125,7 +125,7 @@ class Door(asyncio.Protocol):
             self._half()
 
     def eof_received(self) -> None:
-        """Take the client's last byte as its leaving: who still waits for a reply keeps its side open."""
+        """Take the client's last byte as its leaving: one that still waits for a reply keeps its side open."""
         self._drop()
         self._close(linger=False)
 
@@ -237,7 +237,7 @@ class Door(asyncio.Protocol):
             self._part = reader.serial
             self._part_since_s = self._now_s()
             self._body_since_s = NEVER
-        if reader.phase is _BODY and self._body_since_s is NEVER:
+        if reader.phase is _BODY and self._body_since_s == NEVER:
             self._body_since_s = self._now_s()
             if reader.expects:
                 self._continue()
@@ -285,7 +285,7 @@ class Door(asyncio.Protocol):
             part = "head" if self._reader.phase is _HEAD else "body"
             self._fail(f"clock.{part}", faults.slow(f"the {part} of the request did not come in time"))
             return self._stalled_due_s
-        if self._exchange is None and due_s is NEVER and not self.congested:
+        if self._exchange is None and due_s == NEVER and not self.congested:
             if now_s >= self._idle_due_s:
                 self._hall.tally("clock.idle")
                 self._close(linger=False)

@@ -19,10 +19,11 @@ _MAX_DIGITS = 7
 class Memo:
     """One head, split around the digits of its content-length."""
 
-    __slots__ = ("_at", "_digits", "_job", "_prefix", "_suffix", "_suffix_size")
+    __slots__ = ("_at", "_digits", "_job", "_most", "_prefix", "_suffix", "_suffix_size")
 
-    def __init__(self, job: Job, prefix: bytes, digits: bytes, suffix: bytes) -> None:
+    def __init__(self, job: Job, prefix: bytes, digits: bytes, suffix: bytes, *, most: int) -> None:
         self._job = job
+        self._most = most
         self._prefix = prefix
         self._at = len(prefix)
         self._digits = digits
@@ -30,14 +31,17 @@ class Memo:
         self._suffix_size = len(suffix)
 
     @classmethod
-    def of(cls, data: bytes, job: Job) -> Memo | None:
-        """Remember the head of a message that came whole and alone in ``data``; None when it does not lend itself."""
+    def of(cls, data: bytes, job: Job, most: int) -> Memo | None:
+        """Remember the head of a message that came whole and alone in ``data``; None when it does not lend itself.
+
+        ``most`` is how long a body may be.
+        """
         size = len(data) - len(job.body)
         match = _LENGTH.search(data, 0, size)
         # No length, or other bytes around the message; a field that came twice is the parser's affair.
         if match is None or int(match[1]) != len(job.body) or data[size - 4 : size] != b"\r\n\r\n" or job.fields:
             return None
-        return cls(job, data[: match.start(1)], match[1], data[match.end(1) : size])
+        return cls(job, data[: match.start(1)], match[1], data[match.end(1) : size], most=most)
 
     def match(self, data: bytes, now_s: float) -> Job | None:
         """Return the job when ``data`` is the same head with one whole body behind it, else None."""
@@ -49,7 +53,8 @@ class Memo:
         if end < 0 or not digits.isdigit():
             return None
         begin = end + self._suffix_size
-        if len(data) - begin != int(digits):
+        size = len(data) - begin
+        if size != int(digits) or size > self._most:
             return None
         job = self._job
         return Job(

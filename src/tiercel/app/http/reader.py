@@ -126,27 +126,32 @@ class Reader:
         """Take what the socket gave."""
         if self.deaf:
             return
-        if len(data) > _SLICE or self._rest:
+        if self._rest:
             self._rest += data
             self.go_on()
-        elif self._memo is None:
-            self._learn(data)
-        else:
-            job = self._memo.match(data, self._now_s()) if self.phase is _BETWEEN else None
-            if job is None:
-                self._learn(data)
-            else:
+            return
+        if self._memo is not None and self.phase is _BETWEEN:
+            job = self._memo.match(data, self._now_s())
+            if job is not None:
                 self.jobs.append(job)
                 self.waiting_bytes += len(job.body)
+                return
+        self._learn(data)
 
     def _learn(self, data: bytes) -> None:
         """Parse, and remember the head when this was one whole message that many like it may follow."""
         alone = self.phase is _BETWEEN and not self.jobs
-        self._feed(data)
-        if alone and self._lessons and len(self.jobs) == 1 and self.phase is _BETWEEN and not self.deaf:
-            # A client that changes its head all the time is not learnt again and again.
-            self._lessons -= 1
-            self._memo = Memo.of(data, self.jobs[0])
+        if len(data) <= _SLICE:
+            self._feed(data)
+        else:
+            self._rest = data
+            self.go_on()
+        if alone and len(self.jobs) == 1 and self._lessons and self.phase is _BETWEEN and not self.deaf:
+            job = self.jobs[0]
+            if b"content-length" in job.head:
+                # A client that changes its head all the time is not learnt again and again.
+                self._lessons -= 1
+                self._memo = Memo.of(data, job, self._limits.body_bytes)
 
     def go_on(self) -> None:
         """Parse what was received before, as far as the queue allows."""

@@ -139,15 +139,17 @@ class Attempt:
                 self._tighten()
                 self._show_preamble(show)
         elif not self.content:
-            if len(self._preamble) < MAX_PREAMBLE:
+            if len(self._preamble) < MAX_PREAMBLE or _ends(chunk):
                 self._preamble.append((payload, chunk))
             return
         show.take(payload, chunk)
 
     def _show_preamble(self, show: Show) -> None:
-        # A reply that another engine began has said already who speaks; clients would add the two up.
-        if not show.begun:
-            for payload, chunk in self._preamble:
+        # A reply that another engine began has said already who speaks; clients would add the two up. Its end is none
+        # of that: who goes on from somebody else's words may have nothing to add.
+        begun = show.begun
+        for payload, chunk in self._preamble:
+            if not begun or _ends(chunk):
                 show.take(payload, chunk)
         self._preamble.clear()
 
@@ -199,6 +201,10 @@ class Attempt:
         else:
             self._late = Late("no first word in its time", "first")
         self._task.cancel()
+
+
+def _ends(chunk: Chunk) -> bool:
+    return any(choice.finish_reason for choice in chunk.choices)
 
 
 class _Held:
