@@ -5,7 +5,8 @@
 Beside it stand a protocol that reads and writes without looking (the floor that any Python server pays, most of it the
 kernel's), the same requests on the plain ASGI route, and that route behind uvicorn's own protocol. One load has the
 few headers of wrk, the other the sixteen of an OpenAI client. Medians of CPU microseconds over alternating rounds; the
-promise is what the door costs above the floor. Needs Linux and wrk (on Debian: wrk).
+promise is what the door costs above the floor, for a reply and for a stream of 32 chunks. Needs Linux and wrk (on
+Debian: wrk).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ CONNECTIONS = (1, 16, 64)
 STREAMS = 16
 # Above the floor, at 16 connections or more: 0.02 ms is half of what a whole plain request may cost.
 PROMISED_US = 20.0
-PROMISED_STREAM_MS = 1.0
+PROMISED_STREAM_MS = 0.5
 CLIENT = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
@@ -80,6 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     streams: tuple[Streamed, ...]
     above_floor_us: dict[str, float]
+    above_floor_stream_ms: float
     kept: bool
 
 
@@ -100,6 +102,8 @@ def main() -> None:
         }
         above[f"{connections} connections"] = round(cost[HOT] - cost[FLOOR], 2)
     streamed = tuple(streams_of(stream_points))
+    stream_ms = {one.contender: one.cpu_ms for one in streamed}
+    above_stream_ms = round(stream_ms[HOT] - stream_ms[FLOOR], 3)
     report = Report(
         command=f"{COMMAND} --rounds {chosen.rounds} --seconds {chosen.seconds}",
         machine=machine,
@@ -107,14 +111,16 @@ def main() -> None:
         rows=rows,
         streams=streamed,
         above_floor_us=above,
+        above_floor_stream_ms=above_stream_ms,
         kept=max(above.values()) <= PROMISED_US
-        and streamed[0].cpu_ms <= PROMISED_STREAM_MS
-        and not any(row.errors for row in rows),
+        and above_stream_ms <= PROMISED_STREAM_MS
+        and not any(row.errors for row in rows)
+        and not any(one.broken for one in streamed),
     )
     text = keep(report, "door")
     print(text if chosen.json else shown(report))
     if not report.kept:
-        sys.exit(f"not kept: at most {PROMISED_US} us above the floor, {PROMISED_STREAM_MS} ms a stream, no error")
+        sys.exit(f"not kept: at most {PROMISED_US} us above the floor, {PROMISED_STREAM_MS} ms a stream, and no error")
 
 
 @contextmanager
@@ -165,7 +171,7 @@ def measure(
                     loaded = msgspec.structs.replace(target, headers=headers)
                     points[load].append(whole_replies(loaded, connections, seconds, round_, folder))
         stream_points += [
-            streams(target, STREAMS, seconds, round_) for target in targets if target.name in (HOT, PLAIN)
+            streams(target, STREAMS, seconds, round_) for target in targets if target.name in (FLOOR, HOT, PLAIN)
         ]
     return points, stream_points
 
@@ -211,7 +217,9 @@ def shown(report: Report) -> str:
         f"{one.cpu_ms:8.3f} ms a stream, first event {one.first_p50_ms:.2f} ms  {one.contender}"
         for one in report.streams
     ]
-    return "\n".join([*lines, f"above the floor: {report.above_floor_us}"])
+    return "\n".join(
+        [*lines, f"above the floor: {report.above_floor_us} us, {report.above_floor_stream_ms} ms a stream"]
+    )
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def _completion(words: str, kind: str) -> bytes:
 
 _WHOLE = Served(report=_REPORT, body=_completion("word " * 60, "chat.completion"))
 _CHUNK = _completion("word", "chat.completion.chunk")
+_FRAME = b"%x\r\ndata: %b\n\n\r\n" % (len(_CHUNK) + 8, _CHUNK)
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class _AtOnce:
@@ -83,7 +85,18 @@ class _Floor(asyncio.Protocol):
         self._write: Callable[[bytes], None] = transport.write  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        self._write(self._reply)
+        if b'"stream":true' in data:
+            self._task = asyncio.get_running_loop().create_task(self._stream())
+        else:
+            self._write(self._reply)
+
+    async def _stream(self) -> None:
+        """Write as many chunks as the flow does, at the same pace."""
+        self._write(_STREAM_HEAD + _FRAME)
+        for _ in range(CHUNKS - 1):
+            await asyncio.sleep(GAP_S)
+            self._write(_FRAME)
+        self._write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
 
 
 async def _floor(port: int) -> None:

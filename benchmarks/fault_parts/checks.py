@@ -21,7 +21,7 @@ _HEADERS: Final = frozenset(
     b"x-tiercel-attempts x-tiercel-cost x-tiercel-dropped".split()
 )
 _ENDS: Final = frozenset({"stop", "length", "content_filter", "tool_calls", "function_call"})
-_OURS: Final = 500
+_OURS, _LIMITED = 500, 429
 # What an engine did when no whole answer can have come from it; elsewhere a good one may, of a kind.
 _CANNOT_ANSWER: Final = (
     *(Mode.SILENT, Mode.STALL, Mode.ENDLESS_EMPTY, Mode.REFUSE, Mode.HANGUP, Mode.CUT_HEADERS, Mode.CUT_ROLE),
@@ -120,7 +120,12 @@ def _refusal(plan: Plan, reply: Reply, verdict: Verdict) -> None:
         verdict.wrong.append("an error without an envelope")
     verdict.report = body.tiercel
     verdict.code = f"{reply.status} {body.error.code if body.error else ''}"
-    if reply.status < _OURS and not any(part.startswith(Mode.EARLY) for part in plan.parts):
+    # 429 passes on that limits were all that stood in the way; any other blame has to be an engine's.
+    if (
+        reply.status < _OURS
+        and reply.status != _LIMITED
+        and not any(part.startswith(Mode.EARLY) for part in plan.parts)
+    ):
         verdict.wrong.append("a request is blamed that no engine has blamed")
     if reply.headers.get(b"x-should-retry") != b"false":
         verdict.wrong.append("a spent request that may be sent again")

@@ -84,6 +84,10 @@ class Tally:
             degraded=sum(report.degraded for report in reports),
         )
 
+    def lateness(self) -> Spread:
+        """Return how late all replies were, errors included, by the worse of first word and end."""
+        return spread_of([max(0.0, _worst(plan, reply, verdict)) for plan, reply, verdict in self._seen])
+
     def cases(self, stalls: Sequence[Stall]) -> tuple[Case, ...]:
         """Return those that need a look, the wrong ones first and then the latest."""
         found = [

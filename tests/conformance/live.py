@@ -80,7 +80,7 @@ class Live:
         async def soon() -> None:
             await asyncio.wait_for(self.ledger.until(lambda: self.ledger.open_sockets == 0), SOON_S)
             async with asyncio.timeout(SOON_S):
-                while self.server.server_state.connections:
+                while self.server.server_state.connections:  # noqa: ASYNC110 - uvicorn's set tells nobody
                     await asyncio.sleep(0)
 
         self._portal.call(soon)

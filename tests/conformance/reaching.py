@@ -1,4 +1,4 @@
-"""Lets schemathesis reach models: a name drawn at random would nearly always be one that nobody has."""
+"""Lets schemathesis reach models and tools: a name drawn at random would nearly always be one that nobody has."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ import schemathesis
 from schemathesis import HookContext
 
 NAMES = ("auto", "gold", "silver", "plain", "template", "embedder", "nobody")
-LONGEST = 256
+LONGEST = MOST = 256
 
 
 @schemathesis.hook
-def map_body(context: HookContext, body: object) -> object:
-    """Put a model that means something where a valid one stood, and demand no tool that is not offered."""
+def map_body(context: HookContext, body: object) -> object:  # noqa: ARG001 - the names are schemathesis' own
+    """Put a model that means something where a valid one stood, and offer the tool that is demanded.
+
+    Nothing else is touched: what was drawn to be wrong stays wrong.
+    """
     if not isinstance(body, dict):
         return body
-    model = body.get("model")
-    if isinstance(model, str) and 0 < len(model) <= LONGEST:
-        body = {**body, "model": NAMES[zlib.crc32(model.encode("utf-8", "replace")) % len(NAMES)]}
-    # What no schema can say: this name is one of those.
-    offered = {name_of(tool, "function") for tool in listed(body, "tools")}
-    offered |= {name_of({"": one}, "") for one in listed(body, "functions")}
-    demanded = name_of(body.get("tool_choice"), "function"), name_of(body, "function_call")
-    if not (offered | {None}).issuperset(demanded):
-        body = {name: value for name, value in body.items() if name not in {"tool_choice", "function_call"}}
-    return body
+    mapped = dict(body)
+    model = mapped.get("model")
+    if is_name(model):
+        mapped["model"] = NAMES[zlib.crc32(str(model).encode("utf-8", "replace")) % len(NAMES)]
+    # That the name is one of those is what no schema can say.
+    demanded = name_in(mapped.get("tool_choice"), "function")
+    if demanded is not None and isinstance(tools := mapped.get("tools"), list) and len(tools) < MOST:
+        mapped["tools"] = [{"type": "function", "function": {"name": demanded}}, *tools]
+    demanded = name_in(mapped, "function_call")
+    if demanded is not None and isinstance(functions := mapped.get("functions", []), list) and len(functions) < MOST:
+        mapped["functions"] = [{"name": demanded}, *functions]
+    return mapped
 
 
-def listed(body: dict[str, object], name: str) -> list[object]:
-    """Return a list of the body, or an empty one in the place of anything else."""
-    value = body.get(name)
-    return value if isinstance(value, list) else []
+def is_name(value: object) -> bool:
+    """Tell whether the description allows this as a name."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST
 
 
-def name_of(thing: object, where: str) -> str | None:
-    """Return the name that stands at a place of this, if one does."""
+def name_in(thing: object, where: str) -> str | None:
+    """Return the valid name that stands at a place of this, if one does."""
     inner = thing.get(where) if isinstance(thing, dict) else None
     name = inner.get("name") if isinstance(inner, dict) else None
-    return name if isinstance(name, str) else None
+    return str(name) if is_name(name) else None

@@ -34,7 +34,7 @@ def table(first: str) -> dict[str, list[str]]:
     rows: dict[str, list[str]] = {}
     for line in GUIDE[begin:].split("\n\n", 1)[0].splitlines()[2:]:
         name, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        rows.update({one: cells for one in re.findall(r"`([^`]+)`", name) or [name]})
+        rows.update(dict.fromkeys(re.findall(r"`([^`]+)`", name) or [name], cells))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""A client that leaves: the engine is let go at once, in every phase and in every manner, and nothing is left behind."""
+"""A client that leaves: the engine is let go at once, in every phase and manner, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 
-import httpx
 import openai
 import pytest
 
@@ -128,7 +127,7 @@ async def test_cancelling_the_clients_task_lets_the_engine_go(aclient: openai.As
 
 def test_a_client_whose_own_time_is_over_lets_the_engine_go(client: openai.OpenAI, house: Live) -> None:
     asked, abandoned = house.attempts("silent"), house.ledger.abandoned
-    hasty = client.with_options(timeout=httpx.Timeout(30, read=0.3), max_retries=0)
+    hasty = client.with_options(timeout=openai.Timeout(30, read=0.3), max_retries=0)
     with pytest.raises(openai.APITimeoutError):
         hasty.chat.completions.create(model="silent", messages=MESSAGES, extra_body={"tiercel": PATIENT})
     house.until(lambda: house.ledger.abandoned == abandoned + 1)

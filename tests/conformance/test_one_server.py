@@ -1,4 +1,4 @@
-"""The server as `tiercel up` runs it, a process of its own: what it loads, what it takes in, and whom it tells a key."""
+"""The server as `tiercel up` runs it, in a process of its own: what it loads, takes in, and tells whom."""
 
 from __future__ import annotations
 
@@ -132,11 +132,12 @@ def test_two_megabytes_are_taken_and_one_byte_more_is_refused_with_the_limit(pro
 
 def test_the_client_is_told_when_a_body_is_too_large(process: Process) -> None:
     """Statement 43, with a real client: once, and not three times."""
-    with openai.OpenAI(base_url=f"{process.origin}/v1", api_key="none") as client:
-        with pytest.raises(openai.APIStatusError) as caught:
-            client.chat.completions.create(
-                model="open", messages=[{"role": "user", "content": "x" * (LIMITS.body_bytes + 1)}]
-            )
+    words = "x" * (LIMITS.body_bytes + 1)
+    with (
+        openai.OpenAI(base_url=f"{process.origin}/v1", api_key="none") as client,
+        pytest.raises(openai.APIStatusError) as caught,
+    ):
+        client.chat.completions.create(model="open", messages=[{"role": "user", "content": words}])
     assert (caught.value.status_code, caught.value.code) == (413, "too_large")
 
 

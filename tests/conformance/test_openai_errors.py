@@ -14,7 +14,7 @@ from conformance.questions import MESSAGES, TOOLS, words_of
 from tiercel.route.spec import TierSpec
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 # Engines that cannot answer, each in its own way, and the class of an attempt that fails so.
 FAILING = {
@@ -129,7 +129,7 @@ def test_bronze_says_that_it_is_not_built(client: openai.OpenAI) -> None:
 def test_an_engine_that_fails_is_an_error_and_never_half_an_answer(
     client: openai.OpenAI, house: Live, name: str
 ) -> None:
-    """Statements 4 and 15: every try is told, and counted at the provider there is one, or one more; none by the client."""
+    """Statements 4 and 15: every try is told; at the provider there are one or two, and none of the client's."""
     before = house.attempts(name)
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model=name, messages=MESSAGES)
@@ -180,6 +180,19 @@ def test_a_rate_limit_is_told_with_the_time_that_the_engine_asked_for(client: op
     assert house.attempts("limited") == 1
 
 
+def test_a_closed_engine_is_shown_with_the_reason_and_the_end(client: openai.OpenAI) -> None:
+    """Statement 18, as everybody sees it."""
+    with pytest.raises(openai.RateLimitError):
+        client.chat.completions.create(model="limited", messages=MESSAGES)
+    shown = client.get("/engines", cast_to=object)
+    assert isinstance(shown, dict)
+    engines = {one["name"]: one for one in shown["data"]}
+    (breaker,) = engines["limited"]["breakers"]
+    assert (engines["limited"]["state"], breaker["failure"]) == ("open", "rate_limited")
+    assert 0 < breaker["until_in_s"] <= 7
+    assert (engines["plain"]["state"], engines["plain"]["breakers"]) == ("closed", [])
+
+
 def test_an_engine_that_refuses_the_request_says_why(client: openai.OpenAI, house: Live) -> None:
     before = house.attempts("plain")
     schema = {"type": "object", "properties": {"name": {"type": "string", "pattern": "^[a-z]+$"}}, "required": ["name"]}
@@ -187,7 +200,7 @@ def test_an_engine_that_refuses_the_request_says_why(client: openai.OpenAI, hous
         client.chat.completions.create(
             model="silver",
             messages=MESSAGES,
-            response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": schema}},
+            extra_body={"response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}},
         )
     assert caught.value.param == "response_format"
     assert "a pattern" in caught.value.message
@@ -202,7 +215,7 @@ def test_the_client_repeats_what_was_turned_away_at_the_door() -> None:
         held = first.chat.completions.create(model="stall", messages=MESSAGES, stream=True)
         next(held)
 
-        def note(response: httpx.Response) -> None:
+        def note(response: httpx2.Response) -> None:
             seen.append((response.request.headers["x-stainless-retry-count"], response.status_code))
             held.close()
             live.until(lambda: live.ledger.abandoned == 1)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import openai
 import pytest
-from openai.types.chat import ChatCompletionChunk
 
 from conformance.live import engine, running
 from conformance.questions import MESSAGES, report_of, words_of
 from tiercel.route.spec import TierSpec
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionChunk
 
 
 def heard(url: str, into: list[ChatCompletionChunk], **extra: object) -> None:
@@ -35,12 +39,12 @@ def test_a_broken_stream_goes_on_with_the_next_rung_as_one_message(fault: str) -
 
 def test_the_clients_accumulator_takes_what_goes_on_for_one_message() -> None:
     engines = {"first": engine("cut:k=3"), "second": engine("plain:text=and%20so%20on.")}
-    with running(engines, TierSpec(rungs=("first", "second", "template"))) as live:
-        with (
-            openai.OpenAI(base_url=live.url, api_key="none") as client,
-            client.chat.completions.stream(model="silver", messages=MESSAGES) as stream,
-        ):
-            (choice,) = stream.get_final_completion().choices
+    with (
+        running(engines, TierSpec(rungs=("first", "second", "template"))) as live,
+        openai.OpenAI(base_url=live.url, api_key="none") as client,
+        client.chat.completions.stream(model="silver", messages=MESSAGES) as stream,
+    ):
+        (choice,) = stream.get_final_completion().choices
     assert (choice.message.role, choice.finish_reason) == ("assistant", "stop")
     assert choice.message.content == "word1 word2 word3 and so on."
 

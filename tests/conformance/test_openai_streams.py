@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 import openai
 import pytest
-from openai.types.chat import ChatCompletionChunk
 
 from conformance.live import Live, engine, running
 from conformance.questions import MESSAGES, report_of, words_of
 from tiercel.route.spec import TierSpec
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionChunk
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +57,7 @@ async def heard(
     chunks = [] if into is None else into
     stream = await client.chat.completions.create(model=model, messages=MESSAGES, stream=True, extra_body=extra)
     async for chunk in stream:
-        chunks.append(chunk)  # noqa: PERF401 - what came before an error is kept
+        chunks.append(chunk)
     return chunks
 
 
@@ -69,7 +72,7 @@ async def test_a_stream_has_one_id_one_role_and_one_end(aclient: openai.AsyncOpe
     assert [chunk.usage for chunk in chunks] == [None] * len(chunks)
 
 
-async def test_the_last_chunk_says_how_the_answer_was_won(aclient: openai.AsyncOpenAI, house: Live) -> None:
+async def test_the_last_chunk_says_how_the_answer_was_won(aclient: openai.AsyncOpenAI) -> None:
     *first, last = await heard(aclient, "silver")
     assert all("tiercel" not in (chunk.model_extra or {}) for chunk in first)
     report = report_of(last)
@@ -100,6 +103,15 @@ async def test_the_usage_comes_in_a_chunk_of_its_own_when_it_is_asked_for(aclien
     assert report_of(last)["usage_counted_by"] == "engine"
     assert all(chunk.usage is None for chunk in words)
     assert len({chunk.id for chunk in [*words, last]}) == 1
+
+
+async def test_what_else_a_stream_is_asked_for_reaches_the_engine(aclient: openai.AsyncOpenAI, house: Live) -> None:
+    """Statement 31: we ask for the usage ourselves, and lose no other option for that."""
+    await heard(aclient, "plain", stream_options={"include_usage": False, "continuous_usage_stats": True})
+    options = json.loads(bytes(house.body_heard("plain")["stream_options"]))
+    assert options == {"include_usage": True, "continuous_usage_stats": True}
+    await heard(aclient, "uncounted", stream_options={"include_usage": True})
+    assert "stream_options" not in house.body_heard("uncounted")
 
 
 async def test_we_count_what_the_engine_does_not(aclient: openai.AsyncOpenAI) -> None:

@@ -1,19 +1,21 @@
-"""Tools and prescribed forms with the real openai client: the real thing, or an error on time; never something like it."""
+"""Tools and prescribed forms with the real openai client: the real thing or an error, never something like it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
 from conformance.live import Live, engine, running
 from conformance.questions import FORCED, MESSAGES, SCHEMA_FORMAT, TOOLS, report_of
 from tiercel.route.spec import TierSpec
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
 
 # What a model may say: order, numbers, escapes and blanks are its own.
 ARGUMENTS = '{ "to":"the \\u00e9tang", "n":1.50 }'
@@ -107,15 +109,15 @@ def test_the_results_of_tools_go_back_as_they_were_called(client: openai.OpenAI,
 @pytest.mark.parametrize("model", MISSHAPEN)
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_wrong_call_is_no_answer(client: openai.OpenAI, model: str, *, streamed: bool) -> None:
-    with pytest.raises(openai.APIError) as caught:
-        reply = client.chat.completions.create(
-            model=model,
-            messages=MESSAGES,
-            tools=TOOLS,
-            extra_body={"tool_choice": "required"},
-            stream=streamed,
+    def ask() -> None:
+        list(
+            client.chat.completions.create(
+                model=model, messages=MESSAGES, tools=TOOLS, tool_choice="required", stream=streamed
+            )
         )
-        list(reply)
+
+    with pytest.raises(openai.APIError) as caught:
+        ask()
     assert caught.value.code == "exhausted"
 
 

@@ -41,7 +41,7 @@ def house() -> Iterator[Live]:
 
 
 class Caller(asyncio.Protocol):
-    """Asks again as soon as it is answered, so often; a stream ends with its last chunk, anything else with its body."""
+    """Asks again as soon as it is answered; a stream ends with its last chunk, anything else with its body."""
 
     def __init__(self, request: bytes, times: int) -> None:
         self._request = request
@@ -102,16 +102,19 @@ def test_liveness_waits_for_a_few_requests_and_not_for_the_crowd(house: Live) ->
 def test_liveness_answers_when_the_house_is_full() -> None:
     """Statement 37: at the limit of running requests, liveness and metrics are not turned away."""
     engines = {"stall": engine("stall:k=1", gap_ms=60_000.0)}
-    with running(engines, max_running=1) as live, openai.OpenAI(base_url=live.url, api_key="none") as client:
-        with client.chat.completions.create(model="stall", messages=MESSAGES, stream=True) as held:
-            next(held)
-            with pytest.raises(openai.InternalServerError) as caught:
-                client.with_options(max_retries=0).chat.completions.create(model="stall", messages=MESSAGES)
-            assert caught.value.code == "shed"
-            assert caught.value.response.headers["x-should-retry"] == "true"
-            for path in ("healthz", "readyz", "metrics", "v1/engines", "v1/models"):
-                with urllib.request.urlopen(f"{live.origin}/{path}") as reply:  # noqa: S310 - our own address
-                    assert reply.status == 200
+    with (
+        running(engines, max_running=1) as live,
+        openai.OpenAI(base_url=live.url, api_key="none", max_retries=0) as client,
+        client.chat.completions.create(model="stall", messages=MESSAGES, stream=True) as held,
+    ):
+        next(held)
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.chat.completions.create(model="stall", messages=MESSAGES)
+        assert caught.value.code == "shed"
+        assert caught.value.response.headers["x-should-retry"] == "true"
+        for path in ("healthz", "readyz", "metrics", "v1/engines", "v1/models"):
+            with urllib.request.urlopen(f"{live.origin}/{path}") as reply:  # noqa: S310 - our own address
+                assert reply.status == 200
 
 
 @pytest.mark.slow

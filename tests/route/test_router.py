@@ -13,7 +13,7 @@ from tiercel.route.router import MOST_REMEMBERED, Router
 from tiercel.route.spec import RouteSpec, TierSpec
 from tiercel.terms.ask import Ask, Wishes
 from tiercel.terms.clock import ManualClock
-from tiercel.terms.errors import EngineFailed, Tripped
+from tiercel.terms.errors import EngineFailed, Failure, Tripped
 
 CHART = RouteMap(
     RouteSpec(),
@@ -84,7 +84,7 @@ def happens(health: Health, what: str, name: str, took_s: float) -> None:
         health.left(name, probe=probe)
     else:
         retry_after_s = took_s if what == "limit" else None
-        kind = "rate_limited" if what == "limit" else "server_error"
+        kind: Failure = "rate_limited" if what == "limit" else "server_error"
         health.failed(name, EngineFailed(kind, "x", retry_after_s=retry_after_s), fair=True, probe=probe)
 
 

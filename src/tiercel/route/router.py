@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 
 from tiercel.engines.judge.health import Health
@@ -22,6 +23,8 @@ class Router:
         self._chart = chart
         self._health = health
         self._version = -1
+        # Between which moments no breaker changes by time alone.
+        self._from_s, self._until_s = 0.0, 0.0
         self._known: dict[Hashable, Decision] = {}
         # Below this many tokens a request fits every engine, and its exact size decides nothing.
         self._roomy = min((spec.context_tokens for spec in chart.engines.values() if spec.is_model), default=0)
@@ -31,21 +34,31 @@ class Router:
         health = self._health
         wishes = ask.wishes
         if (
-            health.troubled
-            or ask.prompt_tokens + (ask.max_tokens or 0) > self._roomy
+            ask.prompt_tokens + (ask.max_tokens or 0) > self._roomy
             or wishes.max_cost is not None
             or wishes.quality is not None
         ):
-            # An open breaker makes the moment matter, a limit on cost or a wish for quality the exact size.
+            # A limit on cost or a wish for quality makes the exact size matter.
             return decide(ask, health.view, self._chart, now_s)
-        if health.version != self._version or len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-            self._version = health.version
+        if (
+            health.version != self._version
+            or not self._from_s <= now_s < self._until_s
+            or len(self._known) >= MOST_REMEMBERED
+        ):
+            self._forget(now_s)
         key = _key(ask)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = decide(ask, health.view, self._chart, now_s)
         return known
+
+    def _forget(self, now_s: float) -> None:
+        """Begin anew, for as long as no open breaker reaches its end."""
+        self._known.clear()
+        self._version = self._health.version
+        ends_s = [seen.open_until_s for seen in self._health.view.values()]
+        self._from_s = max((end_s for end_s in ends_s if end_s <= now_s), default=-math.inf)
+        self._until_s = min((end_s for end_s in ends_s if end_s > now_s), default=math.inf)
 
 
 def _key(ask: Ask) -> Hashable:

@@ -30,6 +30,10 @@ KNOWN_GOOD_S = 5.0
 IN_A_ROW, FIRST_COOLDOWN_S, LONGEST_RETRY_AFTER_S = 3, 0.5, 60.0
 # What says nothing about the next request.
 _UNCOUNTED = frozenset(("ok", "late", "wrong_shape"))
+# What the chain is told of by an exception that says nothing about the engine.
+_UNFINISHED = frozenset(("gone", "refused"))
+# So many requests that are over are kept: far more than end within one latency.
+_REMEMBERED = 256
 _WAITS = frozenset(("rate_limited", "overloaded"))
 
 
@@ -37,7 +41,12 @@ class Chronicle:
     """The book of one world: implements the flow's ``Tally``, and is told of every attempt."""
 
     def __init__(self, scenario: Scenario, loop: VirtualLoop, referee: Referee, actors: Mapping[str, Actor]) -> None:
-        self.cases: list[Case] = []
+        # Every request that is open, and the last ones that were: bytes of theirs may still be under way.
+        self.cases: dict[int, Case] = {}
+        self.begun = 0
+        self.tried: Counter[str] = Counter()
+        self.finished = 0
+        self._over: deque[int] = deque()
         self.referee = referee
         self.actors = actors
         self.health: Health | None = None
@@ -45,9 +54,8 @@ class Chronicle:
         self.attempts: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.heard_by: Counter[str] = Counter()
-        self.plays: list[Play] = []
         # Engines whose last finished attempt was a good answer.
-        self.fresh: set[str] = set()
+        self.fresh: frozenset[str] = frozenset()
         self._loop = loop
         self._share = scenario.route.retry_share
         self._probes: Counter[str] = Counter()
@@ -56,6 +64,17 @@ class Chronicle:
         self._rows: dict[str, Counter[str]] = {name: Counter() for name in actors}
         # The latest attempts that were given up, for whoever asks why a breaker opened.
         self._gone: deque[Case] = deque(maxlen=8)
+
+    def open(self, case: Case) -> None:
+        """Begin to watch a request."""
+        self.cases[case.number] = case
+        self.begun += 1
+
+    def retire(self, case: Case) -> None:
+        """Forget the request that is over for longest, now that this one is."""
+        self._over.append(case.number)
+        if len(self._over) > _REMEMBERED:
+            del self.cases[self._over.popleft()]
 
     # At the engines' port.
 
@@ -83,10 +102,13 @@ class Chronicle:
         """Take note of its end."""
         now_s = tried.ended_s = self._loop.time()
         self.cases[int(ask.id)].open_tries -= 1
+        self.tried[tried.engine] += 1
+        self.finished += tried.outcome not in _UNFINISHED
         if tried.probe:
             self._probes[tried.engine] -= 1
         if tried.outcome != "answered":
-            self.fresh.discard(tried.engine)
+            if tried.engine in self.fresh:
+                self.fresh -= {tried.engine}
             self._gone.append(self.cases[int(ask.id)])
         if tried.outcome in _WAITS and tried.plays:
             wait_s = min(tried.plays[-1].retry_after_s, LONGEST_RETRY_AFTER_S)
@@ -112,10 +134,10 @@ class Chronicle:
 
     def _extra(self, case: Case) -> None:
         self.extras += 1
-        allowed = self._share * len(self.cases) + (1.0 if self._share else 0.0)
+        allowed = self._share * self.begun + (1.0 if self._share else 0.0)
         if self.extras > allowed + TOLERANCE_S:
             self.referee.wrong(
-                "extra-work", f"{self.extras} extra attempts in {len(self.cases)} requests at {self._share}: {case}"
+                "extra-work", f"{self.extras} extra attempts in {self.begun} requests at {self._share}: {case}"
             )
 
     def _check_closed(self, case: Case, tried: Try, now_s: float) -> None:
@@ -145,9 +167,7 @@ class Chronicle:
 
     def heard(self, play: Play) -> None:
         """Take note of a request that reached its engine."""
-        if not 0 <= play.number < len(self.cases):
-            self.referee.wrong("ledger", f"{play.engine} was asked for request {play.number}, which nobody made")
-        case = self.cases[play.number]
+        case = self._case_of(play)
         tried = case.last_try(play.engine)
         if tried is None:
             self.referee.wrong("ledger", f"{play.engine} was asked without an attempt: {case}")
@@ -159,13 +179,21 @@ class Chronicle:
     def dropped(self, play: Play) -> None:
         """Take note of a connection that was lost in the middle of a play."""
         now_s = play.over_s = self._loop.time()
-        case = self.cases[play.number]
+        case = self._case_of(play)
         tried = case.last_try(play.engine)
         if tried is None or tried.ended_s is None:
             # Whoever waits has not let go of it.
             play.struck = True
         elif now_s > max(tried.ended_s, play.began_s) + self.actors[play.engine].hop_s + TOLERANCE_S:
             self.referee.wrong("left-at-once", f"{play.engine} was let go of at {now_s:.6f}: {case}")
+
+    def _case_of(self, play: Play) -> Case:
+        case = self.cases.get(play.number)
+        if case is None:
+            if 0 <= play.number < self.begun:
+                self.referee.wrong("left-at-once", f"{play.engine} is still busy with request {play.number}")
+            self.referee.wrong("ledger", f"{play.engine} was asked for request {play.number}, which nobody made")
+        return case
 
     # What the product counts.
 
@@ -176,8 +204,10 @@ class Chronicle:
         if row is None:
             return
         if outcome == "ok":
-            row.clear()
-            self.fresh.add(engine)
+            if row:
+                row.clear()
+            if engine not in self.fresh:
+                self.fresh |= {engine}
         elif outcome not in _UNCOUNTED:
             row[outcome] += 1
             if row[outcome] >= IN_A_ROW:

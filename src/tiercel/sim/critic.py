@@ -56,7 +56,7 @@ class Critic:
         self._chronicle = chronicle
         self._referee = chronicle.referee
         self._reader = Reader(chronicle.referee)
-        self._prices = {name: spec.price for name, spec in scenario.specs.items()}
+        self._specs = scenario.specs
 
     def close(self, case: Case) -> None:
         """Judge one request."""
@@ -96,10 +96,13 @@ class Critic:
 
     def _check_refused(self, case: Case) -> None:
         # Anthropic's API gives one answer to a request, and says so before it is asked.
-        specs = self._scenario.specs
+        specs = self._specs
         many = case.ask.n > 1 and any(spec.kind == "anthropic" for spec in specs.values())
         unknown = case.ask.model in {"nobody", "bronze"}
-        if not (many or unknown or any(tried.outcome == "refused" for tried in case.tries)):
+        # What fits into no engine that could serve it at all is the caller's to shorten.
+        noted = () if case.run is None else case.run.tried
+        long = any(one.reason == "context" for one in noted) and all(one.outcome == "unfit" for one in noted)
+        if not (many or unknown or long or any(tried.outcome == "refused" for tried in case.tries)):
             self._referee.wrong("bug", f"nobody refused it: {case}")
 
     # What the report says of the attempts, and whether that is true.
@@ -160,7 +163,7 @@ class Critic:
         winner = case.last_try(report.rung)
         if winner is None or winner.outcome != "answered":
             wrong("label", f"it says {report.rung} answered: {case}")
-        spec = self._scenario.specs[report.rung]
+        spec = self._specs[report.rung]
         kind = spec.kind if not spec.is_model else "model"
         if report.kind != kind or report.request_id != case.ask.id:
             wrong("label", f"it says a {report.kind} answered {report.request_id}: {case}")
@@ -184,7 +187,7 @@ class Critic:
             if engine_said != play.usage or (engine_said and usage.prompt_tokens != play.prompt_tokens):
                 self._referee.wrong("cost", f"{usage}, counted by {report.usage_counted_by}: {case}")
         in_vain = [one for one in case.tries if one is not winner and one.engine in self._chronicle.actors]
-        price = self._prices[winner.engine]
+        price = self._specs[winner.engine].price
         if report.cost is None:
             if (price is not None or play is None) and not in_vain:
                 self._referee.wrong("cost", f"the cost is known and not told: {case}")

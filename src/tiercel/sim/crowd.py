@@ -8,13 +8,14 @@ import zlib
 from collections import Counter
 from typing import Final
 
+from tiercel.engines.chain.stage import Stage
 from tiercel.flow import Flow
 from tiercel.sim.case import Case
 from tiercel.sim.chronicle import Chronicle
 from tiercel.sim.critic import Critic
 from tiercel.sim.loop import VirtualLoop
 from tiercel.sim.scenario import Scenario
-from tiercel.sim.seat import Seat
+from tiercel.sim.seat import Nowhere, Seat
 from tiercel.sim.wants import Wants
 from tiercel.terms.errors import Refused, TiercelError, Unavailable
 
@@ -38,6 +39,8 @@ class Crowd:
         self._loop = loop
         self._rng: random.Random = loop.rng("crowd")
         self._wants = Wants(scenario, self._rng)
+        # Whoever did not ask for a stream sees none.
+        self._nowhere = Nowhere(chronicle.referee)
         self._open = 0
         self._left_to_come = scenario.requests
         self._all_done: asyncio.Future[None] = loop.create_future()
@@ -53,7 +56,7 @@ class Crowd:
         names = (*models, "silver")
         while self._loop.time() < until_s:
             for name in names:
-                self._send(self._wants.plain(len(self._chronicle.cases), self._loop.time(), name))
+                self._send(self._wants.plain(self._chronicle.begun, self._loop.time(), name))
             await asyncio.sleep(_CALM_GAP_S)
         if self._open:
             self._all_done = self._loop.create_future()
@@ -65,7 +68,7 @@ class Crowd:
         count = traffic.burst if traffic.burst and rng.random() * _BURST_EVERY < 1.0 else 1
         for _ in range(min(count, self._left_to_come)):
             self._left_to_come -= 1
-            self._send(self._wants.draw(len(self._chronicle.cases), now_s))
+            self._send(self._wants.draw(self._chronicle.begun, now_s))
         if self._left_to_come:
             self._loop.call_at(now_s + rng.expovariate(traffic.rate_per_s), self._come)
 
@@ -73,13 +76,16 @@ class Crowd:
         chronicle, rng, traffic = self._chronicle, self._rng, self._traffic
         health = chronicle.health
         assert health is not None  # noqa: S101 - the house stands
-        view = health.view
-        case.shut = frozenset(name for name in case.models if view[name].open_until_s > 0.0)
-        case.fresh = frozenset(chronicle.fresh)
-        seat = case.seat = Seat(case, self._loop, chronicle.referee)
-        if case.ask.stream and rng.random() < traffic.slow_readers:
-            seat.read_slowly(rng.randint(1, 4), rng.uniform(0.01, 0.6))
-        chronicle.cases.append(case)
+        if health.troubled:
+            view = health.view
+            case.shut = frozenset(name for name in case.models if view[name].open_until_s > 0.0)
+        case.fresh = chronicle.fresh
+        seat: Stage = self._nowhere
+        if case.ask.stream:
+            seat = case.seat = Seat(case, self._loop, chronicle.referee)
+            if rng.random() < traffic.slow_readers:
+                case.seat.read_slowly(rng.randint(1, 4), rng.uniform(0.01, 0.6))
+        chronicle.open(case)
         self._open += 1
         task = self._loop.create_task(self._visit(case, seat))
         if rng.random() < traffic.leavers:
@@ -91,7 +97,7 @@ class Crowd:
             case.left_s = self._loop.time()
             task.cancel()
 
-    async def _visit(self, case: Case, seat: Seat) -> None:
+    async def _visit(self, case: Case, seat: Stage) -> None:
         fate = "left"
         try:
             case.served = await self._flow.serve(case.ask, seat)
@@ -116,12 +122,14 @@ class Crowd:
         case.ended_s = self._loop.time()
         case.fate = fate
         self._critic.close(case)
-        rung = case.served.report.rung if case.served is not None else ""
-        self.rungs[rung or case.fate] += 1
-        self.fates[case.fate] += 1
-        run = case.run
-        tried = "" if run is None else ",".join([f"{one.rung}:{one.outcome}:{one.ms}" for one in run.tried])
-        told = f"{case.number}:{case.ended_s * 1e6:.0f}:{case.fate}:{rung}:{tried}"
+        self._chronicle.retire(case)
+        rung = case.served.report.rung if case.served is not None else fate
+        self.rungs[rung] += 1
+        self.fates[fate] += 1
+        told = f"{case.number} {int(case.ended_s * 1e6)} {rung}"
+        if case.run is not None:
+            for one in case.run.tried:
+                told += one.rung + one.outcome
         self.crc = zlib.crc32(told.encode(), self.crc)
         self._open -= 1
         if not self._open and not self._left_to_come and not self._all_done.done():

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from tiercel.engines.rehearsal.heard import Heard
 from tiercel.engines.rehearsal.ledger import Ledger
@@ -20,12 +17,12 @@ from tiercel.sim.chronicle import Chronicle
 from tiercel.sim.loop import VirtualLoop
 from tiercel.sim.network import Listener
 from tiercel.sim.troubles import Spell
+from tiercel.sim.wants import MARK
 from tiercel.sim.weather import NUMBER, Actor
 
-__all__ = ["MARK", "Lead", "Venue"]
+__all__ = ["Lead", "Venue"]
 
-# Stands before the number of the request in what its caller says, and nowhere before that.
-MARK: Final = "~"
+_MARK: Final = MARK.encode()
 _PORT: Final = 80
 _BLANK: Final = NUMBER.encode()
 _DIGITS: Final = len(NUMBER)
@@ -114,7 +111,7 @@ class Lead(Player):
 
 
 def _number_in(body: bytes) -> bytes:
-    at = body.find(MARK.encode()) + 1
+    at = body.find(_MARK) + 1
     return body[at : at + _DIGITS] if at else b"-1"
 
 
@@ -127,9 +124,3 @@ def _stamped(beats: list[Beat], number: bytes) -> list[Beat]:
         at += len(beat.data)
     return stamped
 
-
-def said_in(body: bytes) -> str:
-    """Return the words that a request tells an engine to go on from."""
-    messages = msgspec.json.decode(body, type=Mapping[str, msgspec.Raw])["messages"]
-    last = msgspec.json.decode(messages, type=list[dict[str, msgspec.Raw]])[-1]
-    return str(msgspec.json.decode(last["content"])) if last.get("role") == b'"assistant"' else ""

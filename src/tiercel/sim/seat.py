@@ -8,7 +8,26 @@ from tiercel.sim.loop import VirtualLoop
 from tiercel.sim.rules import Referee
 from tiercel.terms.reply import Report
 
-__all__ = ["Seat"]
+__all__ = ["Nowhere", "Seat"]
+
+
+class Nowhere:
+    """The stage of those who asked for no stream: nothing may be shown there."""
+
+    def __init__(self, referee: Referee) -> None:
+        self._referee = referee
+
+    def begin(self, report: Report) -> None:
+        """Refuse."""
+        self._referee.wrong("one-stream", f"a stream begins that nobody asked for: {report}")
+
+    def event(self, payload: bytes) -> None:
+        """Refuse."""
+        self._referee.wrong("one-stream", f"a chunk that nobody asked for: {payload[:80]!r}")
+
+    def bind(self, tap: Tap) -> None:
+        """Refuse."""
+        self._referee.wrong("one-stream", "a stream opens that nobody asked for")
 
 
 class Seat:

@@ -10,7 +10,7 @@ import msgspec
 
 from tiercel.engines.rehearsal.modes import Mode
 
-__all__ = ["CALLERS", "FAMILIES", "Family", "Spell", "Wire", "chosen", "made_of", "spell"]
+__all__ = ["CALLERS", "FAMILIES", "Family", "Spell", "Wire", "chosen", "PLAYED", "made_of", "spell"]
 
 Wire = Literal["up", "down", "black_hole"]
 
@@ -187,6 +187,10 @@ _MESSAGES: Final[Mapping[Mode, frozenset[str]]] = {
     Mode.NO_DONE: _TRUNCATED,
     Mode.ERROR_AFTER: frozenset({"overloaded"}),
 }
+
+
+PLAYED: Final = tuple(_WHOLE)
+"""Every part that is ever played."""
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:

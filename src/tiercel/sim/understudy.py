@@ -14,7 +14,7 @@ from tiercel.sim.case import Play
 from tiercel.sim.chronicle import Chronicle
 from tiercel.sim.loop import VirtualLoop
 from tiercel.sim.script import Script
-from tiercel.sim.troubles import made_of
+from tiercel.sim.troubles import PLAYED, made_of
 from tiercel.sim.weather import Actor
 from tiercel.terms.ask import Ask
 from tiercel.terms.clock import Deadline
@@ -44,6 +44,18 @@ _AT_THE_HEAD: Final = frozenset(
         Mode.SILENT,
     }
 )
+
+
+def _fate(mode: Mode, *, stream: bool) -> tuple[Failure | None, bool]:
+    """Return how a part fails at the port, if it does, and whether it never ends."""
+    allowed = made_of(mode, stream=stream)
+    failures = sorted(allowed) if "answered" not in allowed else []
+    return cast("Failure | None", failures[0] if failures else None), not allowed
+
+
+_FATES: Final = {
+    (mode, stream): _fate(mode, stream=stream) for mode in PLAYED for stream in (False, True)
+}
 
 
 class Understudy:
@@ -109,9 +121,7 @@ class _Act:
         self._due = False
         self.done: asyncio.Future[None] = loop.create_future()
         mode = part.mode
-        allowed = made_of(mode, stream=ask.stream)
-        self._fails = cast("Failure | None", next((one for one in sorted(allowed) if "answered" not in allowed), None))
-        self._hangs = not allowed
+        self._fails, self._hangs = _FATES[mode, ask.stream]
         pace_s = part.head_s
         if not ask.stream and mode not in _AT_THE_HEAD:
             pace_s += part.first_s + part.gap_s * (part.chunks - 1)
@@ -123,7 +133,7 @@ class _Act:
 
     def answer(self) -> Answer:
         """Return what was said, when nothing failed."""
-        return self._script.answer()
+        return self._script.end() if self._ask.stream else self._script.whole()
 
     def pause_reading(self) -> None:
         """Hold the words back."""

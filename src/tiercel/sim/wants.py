@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from tiercel.engines.catalogue.spec import EngineSpec
 from tiercel.sim.case import Case
-from tiercel.sim.lead import MARK
 from tiercel.sim.scenario import Scenario
 from tiercel.sim.script import TOOL
 from tiercel.terms.ask import Ask, Shape, Wishes
 
-__all__ = ["Wants"]
+__all__ = ["MARK", "Wants"]
 
+# Stands before the number of a request in what its caller says, and nowhere before that.
+MARK: Final = "~"
+# So many different kinds of requests meet in one world, each of them many times.
+_KINDS: Final = 160
+_NOBODYS: Final = ("nobody", "bronze")
 _RAW = msgspec.Raw
 _TRUE: Final = _RAW(b"true")
 _USAGE: Final = _RAW(b'{"include_usage":true}')
@@ -32,9 +37,24 @@ _TOOLS: Final = _RAW(
 )
 _FORCED: Final = _RAW(b'{"type":"function","function":{"name":"%b"}}' % TOOL.encode())
 _SHAPES: Final[tuple[Shape, ...]] = ("json", "schema", "tool", "embedding")
-_LONG: Final = "Is the bridge open? " * 150
+_SHORT, _LONG = "Is the bridge open?", "Is the bridge open? " * 150
+_BLANK: Final = "00000000"
 _FRAME_MS: Final = 20.0
-_TIER_FIRST: Final = "tier"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of request, all but its number, and what whoever makes it may expect."""
+
+    ask: Ask
+    # What is said, cut where the number stands.
+    before: bytes
+    after: bytes
+    first_s: float
+    total_s: float
+    models: tuple[str, ...]
+    last_resort: str
+    named: bool
 
 
 class Wants:
@@ -42,118 +62,98 @@ class Wants:
 
     def __init__(self, scenario: Scenario, rng: random.Random) -> None:
         self._scenario = scenario
+        self._specs = scenario.specs
         self._traffic = scenario.traffic
         self._rng = rng
         self._models = tuple(role.name for role in scenario.roles)
+        # Deadlines repeat, as those of a game do.
+        self._totals = [20.0 * 100.0 ** rng.uniform(0.35, 1.0) for _ in range(12)]
+        self._kinds = [self._kind() for _ in range(_KINDS)]
+        self._plain = {name: self._patient(name) for name in (*self._models, "silver")}
 
     def draw(self, number: int, now_s: float) -> Case:
         """Draw one request with everything that its caller may expect."""
-        rng, traffic = self._rng, self._traffic
-        shape: Shape = rng.choice(_SHAPES) if rng.random() < traffic.shaped else "text"
-        offers = shape == "text" and rng.random() < traffic.shaped / 4
-        model, wishes = self._target()
-        stream = shape != "embedding" and rng.random() < traffic.streams
-        ask = self._ask(number, model, shape, wishes, stream=stream, offers=offers)
-        return self.expect(Case(number, ask, now_s))
+        return _case(self._kinds[int(self._rng.random() * _KINDS)], number, now_s)
 
     def plain(self, number: int, now_s: float, model: str) -> Case:
         """Make a plain and patient request for one engine or tier; calm after the storm is made of these."""
+        return _case(self._plain[model], number, now_s)
+
+    def _kind(self) -> _Kind:
+        rng, traffic = self._rng, self._traffic
+        shape: Shape = rng.choice(_SHAPES) if _chance(rng, traffic.shaped) else "text"
+        offers = shape == "text" and _chance(rng, traffic.shaped / 4)
+        model, wishes = self._target()
+        stream = shape != "embedding" and _chance(rng, traffic.streams)
+        usage = stream and _chance(rng, 0.5)
+        many = shape == "text" and not offers and _chance(rng, 0.02)
+        said = _LONG if _chance(rng, 0.04) else _SHORT
+        return self._expect(_ask(model, shape, wishes, said, stream=stream, offers=offers, usage=usage, many=many))
+
+    def _patient(self, model: str) -> _Kind:
         wishes = Wishes(total_ms=2000.0, persona="smith")
-        embeds = model in self._models and not self._scenario.specs[model].chat
-        ask = self._ask(number, model, "embedding" if embeds else "text", wishes, stream=False, offers=False)
-        return self.expect(Case(number, ask, now_s))
+        return self._expect(_ask(model, "text", wishes, _SHORT))
 
     def _target(self) -> tuple[str, Wishes]:
         rng, traffic = self._rng, self._traffic
         total_ms, first_ms = self._times()
-        one = rng.random()
-        if one < traffic.named:
+        if _chance(rng, traffic.named):
             return rng.choice(self._models), Wishes(total_ms=total_ms, first_ms=first_ms)
-        if rng.random() < traffic.gold:
+        if _chance(rng, traffic.gold):
             legal = ("guard", "attack", "idle")
             return "auto", Wishes(sla="realtime", total_ms=total_ms, first_ms=first_ms, legal=legal, npc_id="wolf-3")
-        odd = rng.random()
-        if odd < 0.004:  # noqa: PLR2004 - a share
-            return rng.choice(("nobody", "bronze")), Wishes()
-        persona = "" if rng.random() < traffic.lonely else rng.choice(("smith", "gate guard", "a grumpy miller"))
+        if _chance(rng, 0.01):
+            return rng.choice(_NOBODYS), Wishes()
+        persona = "" if _chance(rng, traffic.lonely) else rng.choice(("smith", "gate guard", "a grumpy miller"))
         wishes = Wishes(
             total_ms=total_ms,
             first_ms=first_ms,
-            hint_ms=rng.uniform(50.0, 4000.0) if odd > 0.95 else None,  # noqa: PLR2004 - a share
+            hint_ms=rng.uniform(50.0, 4000.0) if _chance(rng, 0.05) else None,
             persona=persona,
-            session=f"s{int(odd * 40)}" if persona else "",
-            fallback="none" if 0.9 < odd < 0.94 else None,  # noqa: PLR2004 - a share
-            quality="complex" if 0.85 < odd < 0.89 else None,  # noqa: PLR2004 - a share
-            max_cost=0.001 if 0.83 < odd < 0.85 else None,  # noqa: PLR2004 - a share
+            session=f"s{rng.randrange(40)}" if persona else "",
+            fallback="none" if _chance(rng, 0.04) else None,
+            quality="complex" if _chance(rng, 0.04) else None,
+            max_cost=0.001 if _chance(rng, 0.02) else None,
         )
         return rng.choice(("silver", "silver", "auto")), wishes
 
     def _times(self) -> tuple[float | None, float | None]:
         """Draw deadlines from 20 ms to 2 s, most of them in between, some of them left to the tier."""
         rng = self._rng
-        one = rng.random()
-        if one < self._traffic.tight:
+        if _chance(rng, self._traffic.tight):
             return rng.uniform(20.0, 60.0), None
-        if one > 0.75:  # noqa: PLR2004 - a share
+        if _chance(rng, 0.25):
             return None, None
-        total_ms = 20.0 * 100.0 ** rng.uniform(0.35, 1.0)
-        return total_ms, rng.uniform(10.0, total_ms) if one > 0.6 else None  # noqa: PLR2004 - a share
+        total_ms = rng.choice(self._totals)
+        return total_ms, rng.uniform(10.0, total_ms) if _chance(rng, 0.2) else None
 
-    def _ask(self, number: int, model: str, shape: Shape, wishes: Wishes, *, stream: bool, offers: bool) -> Ask:
-        stamp = f"{number:08d}"
-        heard = _LONG if self._rng.random() < 0.03 else "Is the bridge open?"  # noqa: PLR2004 - a share
-        said = f"{MARK}{stamp}{MARK} {heard}"
-        if shape == "embedding":
-            fields = {"model": _RAW(f'"{model}"'.encode()), "input": _RAW(f'"{said}"'.encode())}
+    def _expect(self, ask: Ask) -> _Kind:
+        """Work out what a request may get, and until when."""
+        scenario, specs = self._scenario, self._specs
+        named = ask.model in self._models
+        spec = scenario.tiers["gold" if _is_gold(ask) else "silver"]
+        if named:
+            limits = (scenario.route.named_first_ms, scenario.route.named_total_ms, 600_000.0)
         else:
-            messages = f'[{{"role":"user","content":"{said}"}}]'.encode()
-            fields = {"model": _RAW(f'"{model}"'.encode()), "messages": _RAW(messages)}
-            _shape(fields, shape, offers=offers)
-        usage = stream and self._rng.random() < 0.5  # noqa: PLR2004 - a share
-        many = shape == "text" and not offers and self._rng.random() < 0.01  # noqa: PLR2004 - a share
-        if stream:
-            fields["stream"] = _TRUE
-        if usage:
-            fields["stream_options"] = _USAGE
-        if many:
-            fields["n"] = _TWO
-        return Ask(
-            id=stamp,
-            kind="embed" if shape == "embedding" else "chat",
-            model=model,
-            fields=fields,
-            size_bytes=sum(map(len, fields.values())),
-            stream=stream,
-            include_usage=usage,
-            shape=shape,
-            tools=offers or shape == "tool",
-            n=2 if many else 1,
-            wishes=wishes,
-        )
-
-    def expect(self, case: Case) -> Case:
-        """Work out what the request may get, and until when."""
-        scenario, ask = self._scenario, case.ask
-        case.named = ask.model in self._models
-        tier = "gold" if _is_gold(ask) else "silver"
-        spec = scenario.tiers["gold" if tier == "gold" else "silver"]
-        if case.named:
-            first_ms, total_ms, max_ms = scenario.route.named_first_ms, scenario.route.named_total_ms, 600_000.0
-        else:
-            first_ms, total_ms, max_ms = spec.first_ms, spec.total_ms, spec.max_ms
-        first_ms, total_ms = _limits(ask.wishes, first_ms, total_ms, max_ms)
-        case.first_by_s = case.began_s + first_ms / 1e3
-        case.total_by_s = case.began_s + total_ms / 1e3
-        specs = scenario.specs
-        rungs = (ask.model,) if case.named else spec.rungs
-        case.models = tuple(name for name in rungs if specs[name].is_model and self._can(ask, specs[name]))
+            limits = (spec.first_ms, spec.total_ms, spec.max_ms)
+        first_ms, total_ms = _limits(ask.wishes, *limits)
+        rungs = (ask.model,) if named else spec.rungs
+        models = tuple(name for name in rungs if specs[name].is_model and self._can(ask, specs[name]))
         resorts = [name for name in rungs if not specs[name].is_model]
         free = spec.templates_for_all or ask.model != "auto" or ask.wishes.sla is not None or ask.wishes.has_listener
-        if resorts and free and ask.wishes.fallback != "none" and ask.shape == "text" and ask.n == 1:
-            case.last_resort = resorts[0]
-        case.most_tries = len(case.models) + 1 + bool(case.last_resort)
-        return case
-
+        may = free and ask.wishes.fallback != "none" and ask.shape == "text" and ask.n == 1
+        said = bytes(ask.fields["input" if ask.kind == "embed" else "messages"])
+        before, _, after = said.partition(_BLANK.encode())
+        return _Kind(
+            ask=ask,
+            before=before,
+            after=after,
+            first_s=first_ms / 1e3,
+            total_s=total_ms / 1e3,
+            models=models,
+            last_resort=resorts[0] if resorts and may else "",
+            named=named,
+        )
 
     def _can(self, ask: Ask, spec: EngineSpec) -> bool:
         """Whether an engine is able to serve a request; of its price this knows nothing."""
@@ -166,6 +166,56 @@ class Wants:
         if ask.shape == "schema" and not spec.json_schema:
             return False
         return int(ask.size_bytes / 3.9) + 1 <= spec.context_tokens
+
+
+def _ask(  # noqa: PLR0913 - what a request can be
+    model: str,
+    shape: Shape,
+    wishes: Wishes,
+    said: str,
+    *,
+    stream: bool = False,
+    offers: bool = False,
+    usage: bool = False,
+    many: bool = False,
+) -> Ask:
+    told = f"{MARK}{_BLANK}{MARK} {said}"
+    fields = {"model": _RAW(f'"{model}"'.encode())}
+    if shape == "embedding":
+        fields["input"] = _RAW(f'"{told}"'.encode())
+    else:
+        fields["messages"] = _RAW(f'[{{"role":"user","content":"{told}"}}]'.encode())
+        _shape(fields, shape, offers=offers)
+    if stream:
+        fields["stream"] = _TRUE
+    if usage:
+        fields["stream_options"] = _USAGE
+    if many:
+        fields["n"] = _TWO
+    return Ask(
+        id=_BLANK,
+        kind="embed" if shape == "embedding" else "chat",
+        model=model,
+        fields=fields,
+        size_bytes=sum(map(len, fields.values())),
+        stream=stream,
+        include_usage=usage,
+        shape=shape,
+        tools=offers or shape == "tool",
+        n=2 if many else 1,
+        wishes=wishes,
+    )
+
+
+def _case(kind: _Kind, number: int, now_s: float) -> Case:
+    ask, stamp = kind.ask, f"{number:08d}"
+    told = _RAW(kind.before + stamp.encode() + kind.after)
+    fields = {**ask.fields, "input" if ask.kind == "embed" else "messages": told}
+    case = Case(number, msgspec.structs.replace(ask, id=stamp, fields=fields), now_s)
+    case.first_by_s, case.total_by_s = now_s + kind.first_s, now_s + kind.total_s
+    case.models, case.last_resort, case.named = kind.models, kind.last_resort, kind.named
+    case.most_tries = len(kind.models) + (2 if kind.last_resort else 1)
+    return case
 
 
 def _shape(fields: dict[str, msgspec.Raw], shape: Shape, *, offers: bool) -> None:
@@ -199,3 +249,7 @@ def _limits(wishes: Wishes, first_ms: float, total_ms: float, max_ms: float) -> 
     elif wishes.total_ms is not None and wishes.total_ms > total_ms:
         first = max(first_ms, first_ms * total / total_ms)
     return min(first, total), total
+
+
+def _chance(rng: random.Random, share: float) -> bool:
+    return rng.random() < share

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-
 import msgspec
 
 from tiercel.sim import virtual
@@ -68,7 +66,7 @@ class _World:
         return Outcome(
             seed=scenario.seed,
             level=scenario.level,
-            requests=len(chronicle.cases),
+            requests=chronicle.begun,
             crc=crowd.crc,
             virtual_s=round(loop.time(), 3),
             rungs=dict(sorted(crowd.rungs.items())),
@@ -113,21 +111,14 @@ async def _check_ends(loop: VirtualLoop, chronicle: Chronicle, built: Built, ven
 
 def _check_books(chronicle: Chronicle, built: Built, venues: list[Venue]) -> None:
     wrong = chronicle.referee.wrong
-    tried: Counter[str] = Counter(one.engine for case in chronicle.cases for one in case.tries)
-    if tried != chronicle.attempts:
-        wrong("ledger", f"{chronicle.attempts} attempts were counted, {tried} were made")
+    if chronicle.tried != chronicle.attempts:
+        wrong("ledger", f"{chronicle.attempts} attempts were counted, {chronicle.tried} were made")
     # One that is settled by something else in the very instant it was paid for is never made.
     if not chronicle.extras <= built.extra.spent <= 1.05 * chronicle.extras + 3:
         wrong("ledger", f"{built.extra.spent} extra attempts were paid for, {chronicle.extras} were made")
     for venue in venues:
         name = venue.actor.role.name
-        heard = sum(len(one.plays) for case in chronicle.cases for one in case.tries if one.engine == name)
-        if not heard == venue.ledger.attempts == chronicle.heard_by[name]:
-            wrong("ledger", f"{name} was asked {venue.ledger.attempts} times, and {heard} attempts reached it")
-    finished = sum(1 for case in chronicle.cases for one in case.tries if _counted(one.outcome))
-    if sum(chronicle.outcomes.values()) < finished:
-        wrong("ledger", f"{sum(chronicle.outcomes.values())} outcomes for {finished} finished attempts")
-
-
-def _counted(outcome: str) -> bool:
-    return outcome not in {"gone", "refused"}
+        if venue.ledger.attempts != chronicle.heard_by[name]:
+            wrong("ledger", f"{name} was asked {venue.ledger.attempts} times, and {chronicle.heard_by[name]} reached it")
+    if sum(chronicle.outcomes.values()) < chronicle.finished:
+        wrong("ledger", f"{sum(chronicle.outcomes.values())} outcomes for {chronicle.finished} finished attempts")

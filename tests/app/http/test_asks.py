@@ -162,10 +162,17 @@ def test_a_wrong_field_is_named(fields: dict[str, object], param: str) -> None:
         (b'{"a":' * 100_000, "too_deep"),
         (b'{"model":"m","messages":[{"role":"user"}],"x":' + b"[" * 500 + b"]" * 500 + b"}", "too_deep"),
         (b'{"model":"m","messages":[{"role":"user"}],"x":[' + b"[]," * 70_000 + b"1]}", "too_complex"),
+        (b'{"model":"m","messages":[{"role":"user"}],"x":[' + b"1," * 140_000 + b"1]}", "too_complex"),
+        (b'{"model":"m","messages":[{"role":"user"}],"x":[' + b'"",' * 140_000 + b"1]}", "too_complex"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused(body: bytes, code: str) -> None:
     assert refused(body).code == code
+
+
+def test_what_is_in_strings_does_not_count() -> None:
+    words = '[{,}]\\"' * 60_000
+    assert bytes(read(x=words).fields["x"]) == msgspec.json.encode(words)
 
 
 def test_the_number_of_messages_is_bounded() -> None:

@@ -11,7 +11,7 @@ import typer
 __all__ = ["COMMANDS", "example_text", "program"]
 
 # Each command lives in its own file, which is read only when that command is called.
-COMMANDS = ("up", "ask", "chat", "check", "doctor", "engines", "config", "version")
+COMMANDS = ("up", "ask", "chat", "check", "doctor", "engines", "config", "sim", "version")
 
 _ABOUT = """\
 AI for games: three tiers behind one deadline.

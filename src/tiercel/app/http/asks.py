@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -12,6 +10,7 @@ from msgspec import Meta
 
 from tiercel.app.http.complaints import not_json, wrong_field
 from tiercel.app.http.limits import LIMITS, Limits
+from tiercel.app.http.structure import check_depth, check_values
 from tiercel.app.http.wishes import SERVICE_TIERS, merged, read_wishes
 from tiercel.terms.ask import Ask, Shape, Wishes
 from tiercel.terms.errors import BadRequest
@@ -50,41 +49,42 @@ _Count = Annotated[int, Meta(ge=1, le=_MOST)] | Annotated[float, Meta(ge=1, le=_
 _Top = Annotated[int, Meta(ge=0, le=20)] | Annotated[float, Meta(ge=0, le=20, multiple_of=1)]
 
 
-class _Head(msgspec.Struct):
+# None of these can be part of a circle, so the collector need not look at hundreds of messages.
+class _Head(msgspec.Struct, gc=False):
     """Of a message only the role is read here."""
 
     role: str
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, gc=False):
     name: _Name
 
 
-class _Tool(msgspec.Struct):
+class _Tool(msgspec.Struct, gc=False):
     type: str
     function: _Named | None = None
 
 
-class _Allowed(msgspec.Struct):
+class _Allowed(msgspec.Struct, gc=False):
     mode: Literal["auto", "required"]
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     type: str
     function: _Named | None = None
     allowed_tools: _Allowed | None = None
 
 
-class _Format(msgspec.Struct):
+class _Format(msgspec.Struct, gc=False):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: _Named | None = None
 
 
-class _StreamOptions(msgspec.Struct):
+class _StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
-class _Chat(msgspec.Struct):
+class _Chat(msgspec.Struct, gc=False):
     """The fields of a chat request that are read or checked; a field that is not here passes through."""
 
     model: _Name
@@ -112,7 +112,7 @@ class _Chat(msgspec.Struct):
     user: str | None = None
 
 
-class _Embedding(msgspec.Struct):
+class _Embedding(msgspec.Struct, gc=False):
     """The fields of a request for vectors that are checked."""
 
     model: _Name
@@ -128,13 +128,10 @@ _T = TypeVar("_T")
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _chat = msgspec.json.Decoder(_Chat).decode
 _embedding = msgspec.json.Decoder(_Embedding).decode
-# Keeps what JSON's structure is made of, and the marks of its strings.
-_STRUCTURE = b'"[]{}'
-_NOISE = bytes(set(range(256)) - set(_STRUCTURE))
-_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
-def _decoded(body: bytes, decode: Callable[[bytes], _T]) -> tuple[dict[str, msgspec.Raw], _T]:
+def _decoded(body: bytes, decode: Callable[[bytes], _T], limits: Limits) -> tuple[dict[str, msgspec.Raw], _T]:
+    check_values(body, limits)
     try:
         if not body.isascii():
             # What is passed on unread is not decoded by msgspec, and must be text all the same.
@@ -144,30 +141,6 @@ def _decoded(body: bytes, decode: Callable[[bytes], _T]) -> tuple[dict[str, msgs
         raise wrong_field(error) from error
     except NOT_JSON as error:
         raise not_json(error) from error
-
-
-def _brackets(body: bytes) -> bytes:
-    """Return what is left of a body without its strings, numbers and names: brackets in their order."""
-    if b"\\" in body:
-        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(body.translate(None, _NOISE).split(b'"')[::2])
-
-
-def _check_depth(body: bytes, siblings: int, limits: Limits) -> None:
-    """Refuse a body that is nested too deeply; nearly always without looking at its structure.
-
-    No path can go through two messages, so all brackets of the body less the messages bound the depth. Deleting a
-    byte up to a limit is how bytes are counted at the speed of memchr.
-    """
-    most = limits.json_depth + siblings
-    opens = 2 * len(body) - len(body.replace(b"{", b"", most)) - len(body.replace(b"[", b"", most))
-    if opens - siblings < limits.json_depth:
-        return
-    brackets = _brackets(body)
-    if len(brackets) > 2 * limits.json_nodes:
-        raise BadRequest(f"more than {limits.json_nodes} arrays and objects in one body", code="too_complex")
-    if max(accumulate(array("b", brackets.translate(_STEPS))), default=0) > limits.json_depth:
-        raise BadRequest(f"the body is nested more than {limits.json_depth} deep", code="too_deep")
 
 
 def _check_upstream(fields: dict[str, msgspec.Raw]) -> None:
@@ -229,8 +202,8 @@ def read_chat(
     body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIMITS, *, received_s: float | None = None
 ) -> Ask:
     """Read the body of a chat request; ``wishes`` are those of its headers, over which the body's own win."""
-    fields, chat = _decoded(body, _chat)
-    _check_depth(body, len(chat.messages) - 1, limits)
+    fields, chat = _decoded(body, _chat, limits)
+    check_depth(body, len(chat.messages) - 1, limits)
     _check_upstream(fields)
     _check_chat(chat, limits)
     if "tiercel" in fields or "service_tier" in fields:
@@ -265,8 +238,8 @@ def read_embedding(
     body: bytes, wishes: Wishes, request_id: str, limits: Limits = LIMITS, *, received_s: float | None = None
 ) -> Ask:
     """Read the body of a request for vectors."""
-    fields, asked = _decoded(body, _embedding)
-    _check_depth(body, 0, limits)
+    fields, asked = _decoded(body, _embedding, limits)
+    check_depth(body, 0, limits)
     _check_upstream(fields)
     if isinstance(asked.input, list):
         _check_inputs(asked.input, limits)

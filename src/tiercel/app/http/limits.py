@@ -20,7 +20,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     head_fields: int = 100
     body_bytes: int = 2 * 1024 * 1024
     json_depth: int = 64
-    # Arrays and objects in one body, so that checking the depth stays cheap.
+    # Arrays and objects in one body, and half as many as it may have values: what is in strings does not count.
     json_nodes: int = 65_536
     messages: int = 4096
     choices: int = 8

@@ -96,7 +96,7 @@ class Run:
         start_s = clock.now_s() if ask.received_s is None else ask.received_s
         self.ask = ask
         self.clock = clock
-        self.tier = plan.tier
+        self.tier: Tier | None = plan.tier
         self.continues = plan.continues
         self.budget = Budget(start_s, start_s + plan.first_s, start_s + plan.total_s)
         self.tried: list[Tried] = list(plan.skipped)

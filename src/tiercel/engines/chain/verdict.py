@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from tiercel.engines.chain.run import Run
 from tiercel.engines.judge.view import View
-from tiercel.terms.errors import Exhausted, Late
+from tiercel.terms.errors import BadRequest, Exhausted, Late, TiercelError
 
 __all__ = ["why_exhausted"]
 
 RATE_LIMITED_STATUS = 429
 
 
-def why_exhausted(run: Run, view: View, now_s: float) -> Exhausted:
+def why_exhausted(run: Run, view: View, now_s: float) -> TiercelError:
     """Return the error of a run that is out of rungs: what stopped it, and when another try may be worth it."""
+    if any(tried.reason == "context" for tried in run.tried) and all(tried.outcome == "unfit" for tried in run.tried):
+        # The code by which clients know to shorten the conversation.
+        return BadRequest(
+            "the messages do not fit into the context of any engine", param="messages", code="context_length_exceeded"
+        )
     budget = run.budget
     spent = now_s >= budget.end_s or (run.ask.stream and not run.begun and now_s >= budget.first_s)
     if spent or (run.failures and all(isinstance(failure, Late) for failure in run.failures)):
