@@ -26,7 +26,7 @@ from tiercel.sim.loop import VirtualLoop
 from tiercel.sim.scenario import Role, Scenario
 from tiercel.sim.understudy import Understudy
 
-__all__ = ["Built", "Workshop", "build"]
+__all__ = ["Built", "Workshop", "build", "lines"]
 
 # Long before any message of a conversation; what engines stamp on their replies does not depend on the day.
 EPOCH_S = 1_767_225_600.0
@@ -65,7 +65,7 @@ def build(scenario: Scenario, chronicle: Chronicle, loop: VirtualLoop, workshop:
     engines: dict[str, Engine] = {
         role.name: _model(role, scenario, chronicle, loop, clients, workshop) for role in scenario.roles
     }
-    engines["template"] = Witness(TemplateEngine("template", Speaker(_book(), seed=scenario.seed)), chronicle)
+    engines["template"] = Witness(TemplateEngine("template", Speaker(lines(), seed=scenario.seed)), chronicle)
     engines["policy"] = Witness(PolicyEngine("policy"), chronicle)
     if workshop.around is not None:
         engines = {name: workshop.around(engine) for name, engine in engines.items()}
@@ -116,6 +116,6 @@ def _model(
 
 
 @functools.cache
-def _book() -> Book:
-    """Read the lines once for all worlds; nothing in them changes."""
+def lines() -> Book:
+    """Read the template's lines, once for all worlds and before the first: a simulated world has no files."""
     return Book.load()

@@ -127,7 +127,9 @@ class Chronicle:
         role = self.actors[tried.engine].role
         # With few connections, the time may have gone into waiting for one of them.
         most_s = math.inf if role.crowded else role.spec.connect_ms / 1e3
-        connecting = before.outcome == "unreachable" and not before.plays and ended_s - before.began_s > most_s - TOLERANCE_S
+        connecting = (
+            before.outcome == "unreachable" and not before.plays and ended_s - before.began_s > most_s - TOLERANCE_S
+        )
         if before.outcome == "gone" or connecting:
             self.referee.wrong("timeout-not-retried", f"{tried.engine} is asked again: {case}")
         self._extra(case)

@@ -123,4 +123,3 @@ def _stamped(beats: list[Beat], number: bytes) -> list[Beat]:
         stamped.append(Beat(beat.after_s, whole[at : at + len(beat.data)], beat.end))
         at += len(beat.data)
     return stamped
-

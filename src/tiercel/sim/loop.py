@@ -90,7 +90,14 @@ class VirtualLoop(FallibleLoop):
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> Moment:
-        return self.call_at(self._now_s + delay, callback, *args, context=context)
+        # Written out once more, for every request sets several timers.
+        when = self._now_s + delay
+        if not self._now_s < when < _NEVER:
+            return self.call_at(when, callback, *args, context=context)
+        moment = Moment(when, callback, args, context, self._on_cancel)
+        self._armed += 1
+        heapq.heappush(self._heap, (when, self._armed, moment))
+        return moment
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
@@ -334,8 +341,8 @@ class VirtualLoop(FallibleLoop):
         """Return a stream of random numbers that depends on the seed and ``name`` and nothing else."""
         return random.Random(f"tiercel/{self.seed}/{name}")  # noqa: S311
 
-    def get_debug(self) -> bool:
-        return False
+    # Asked at every new future and task: bool() says False without a frame of its own.
+    get_debug = staticmethod(bool)
 
     def set_debug(self, enabled: bool) -> None:  # noqa: FBT001
         """Accept and ignore: the debug mode of asyncio measures real time."""

@@ -53,9 +53,7 @@ def _fate(mode: Mode, *, stream: bool) -> tuple[Failure | None, bool]:
     return cast("Failure | None", failures[0] if failures else None), not allowed
 
 
-_FATES: Final = {
-    (mode, stream): _fate(mode, stream=stream) for mode in PLAYED for stream in (False, True)
-}
+_FATES: Final = {(mode, stream): _fate(mode, stream=stream) for mode in PLAYED for stream in (False, True)}
 
 
 class Understudy:

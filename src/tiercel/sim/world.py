@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+
 import msgspec
 
 from tiercel.sim import virtual
-from tiercel.sim.building import Built, Workshop, build
+from tiercel.sim.building import Built, Workshop, build, lines
 from tiercel.sim.chronicle import KNOWN_GOOD_S, TOLERANCE_S, Chronicle
 from tiercel.sim.critic import Critic
 from tiercel.sim.crowd import Crowd
@@ -37,6 +38,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def play(scenario: Scenario, *, workshop: Workshop | None = None, replay: str = "") -> Outcome:
     """Play a world to its end; raises ``RuleBroken`` in the instant when a rule is broken."""
+    lines()
     story = _World(scenario, workshop or Workshop(), replay)
     return virtual.run(story.run(), seed=scenario.seed, jitter=scenario.jitter, settle_s=SETTLE_S)
 
@@ -119,6 +121,8 @@ def _check_books(chronicle: Chronicle, built: Built, venues: list[Venue]) -> Non
     for venue in venues:
         name = venue.actor.role.name
         if venue.ledger.attempts != chronicle.heard_by[name]:
-            wrong("ledger", f"{name} was asked {venue.ledger.attempts} times, and {chronicle.heard_by[name]} reached it")
+            wrong(
+                "ledger", f"{name} was asked {venue.ledger.attempts} times, and {chronicle.heard_by[name]} reached it"
+            )
     if sum(chronicle.outcomes.values()) < chronicle.finished:
         wrong("ledger", f"{sum(chronicle.outcomes.values())} outcomes for {chronicle.finished} finished attempts")
