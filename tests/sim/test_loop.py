@@ -238,7 +238,7 @@ def _crc(seed: int, *, jitter: bool) -> int:
 
 
 @pytest.mark.parametrize("jitter", [False, True])
-def test_one_seed_tells_one_story(jitter: bool) -> None:  # noqa: FBT001
+def test_one_seed_tells_one_story(jitter: bool) -> None:
     assert [_crc(seed, jitter=jitter) for seed in range(5)] == [_crc(seed, jitter=jitter) for seed in range(5)]
     assert len({_crc(seed, jitter=jitter) for seed in range(5)}) == 5
 

@@ -137,7 +137,7 @@ def test_every_byte_arrives_once_and_in_order(
     fragment_bytes: int,
     spread_s: float,
     window_bytes: int,
-    jitter: bool,  # noqa: FBT001
+    jitter: bool,
 ) -> None:
     link = Link(latency_s=0.1, spread_s=spread_s, fragment_bytes=fragment_bytes, window_bytes=window_bytes)
 
@@ -385,6 +385,6 @@ def _talk(seed: int, *, jitter: bool) -> int:
 
 
 @pytest.mark.parametrize("jitter", [False, True])
-def test_one_seed_tells_one_story_over_the_network_too(jitter: bool) -> None:  # noqa: FBT001
+def test_one_seed_tells_one_story_over_the_network_too(jitter: bool) -> None:
     assert [_talk(seed, jitter=jitter) for seed in range(3)] == [_talk(seed, jitter=jitter) for seed in range(3)]
     assert len({_talk(seed, jitter=jitter) for seed in range(3)}) == 3

@@ -39,7 +39,7 @@ class Workshop:
     flow: type[Flow] = Flow
     chain: type[Chain] = Chain
     health: type[Health] = Health
-    extra: type[ExtraWork] = ExtraWork
+    purse: type[ExtraWork] = ExtraWork
     http: type[PlainHttp] = PlainHttp
     openai: type[OpenAIEngine] = OpenAIEngine
     # Put between the chain and the watched engine.
@@ -71,12 +71,12 @@ def build(scenario: Scenario, chronicle: Chronicle, loop: VirtualLoop, workshop:
         engines = {name: workshop.around(engine) for name, engine in engines.items()}
     health = workshop.health(engines, clock, on_change=chronicle.breaker)
     chronicle.health = health
-    extra = workshop.extra(scenario.route.retry_share)
+    purse = workshop.purse(scenario.route.retry_share)
     specs = scenario.specs
     chain = workshop.chain(
         engines,
         health,
-        extra,
+        purse,
         clock,
         gaps_s={name: spec.gap_ms / 1e3 for name, spec in specs.items()},
         on_attempt=chronicle.attempt,
@@ -86,13 +86,13 @@ def build(scenario: Scenario, chronicle: Chronicle, loop: VirtualLoop, workshop:
         door=door,
         chart=RouteMap(scenario.route, scenario.tiers, specs),
         health=health,
-        extra=extra,
+        extra=purse,
         chain=chain,
         tally=chronicle,
         clock=clock,
     )
     flow = workshop.flow(house)
-    return Built(flow=flow, door=door, health=health, extra=extra, engines=engines, clients=clients)
+    return Built(flow=flow, door=door, health=health, extra=purse, engines=engines, clients=clients)
 
 
 def _model(

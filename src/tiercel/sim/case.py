@@ -164,7 +164,7 @@ class Case:
         )
         noted = "" if self.run is None else ", ".join(f"{t.rung}:{t.outcome}:{t.ms}:{t.reason}" for t in self.run.tried)
         return (
-            f"request {self.number} ({kind} {ask.shape} for {ask.model!r}, {self.fate or 'open'}) began {self.began_s:.6f}"
-            f" ended {self.ended_s:.6f} due {self.first_by_s:.6f}/{self.total_by_s:.6f}; tried [{tries}]; noted [{noted}]"
-            + (f"; error {self.error!r}" if self.error is not None else "")
+            f"request {self.number} ({kind} {ask.shape} for {ask.model!r}, {self.fate or 'open'}) "
+            f"began {self.began_s:.6f} ended {self.ended_s:.6f} due {self.first_by_s:.6f}/{self.total_by_s:.6f}; "
+            f"tried [{tries}]; noted [{noted}]" + (f"; error {self.error!r}" if self.error is not None else "")
         )

@@ -1,4 +1,4 @@
-"""Watches every attempt as it happens, at the engines' port and inside the engines, and stops the world at a wrong one."""
+"""Watches every attempt as it happens, at the engines' port and inside them, and stops the world at a wrong one."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Chronicle:
                 self._promised_s[tried.engine] = self.actors[tried.engine].promised_s = until_s
 
     def _check_again(self, case: Case, tried: Try) -> None:
-        """A second attempt at one engine is extra work, and wrong after a timeout."""
+        """Take a second attempt at one engine for extra work, and for a wrong one after a timeout."""
         before = case.last_try(tried.engine)
         if before is None:
             return

@@ -1,4 +1,4 @@
-"""Judges a request when it is over: was it on time, is its report true, did it cost what it says, was its error needed?"""
+"""Judges a request when it is over: its time, the truth of its report, its cost, and whether its error was needed."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ _FREE: Final = frozenset(
 )
 # An engine whose good answer takes less than this share of a budget gets enough of it wherever it stands.
 _SURE_SHARE: Final = 0.02
+# Dollars: what two orders of the same sum may differ by.
+_ROUNDING: Final = 1e-12
 
 
 class Critic:
@@ -144,7 +146,7 @@ class Critic:
             self._referee.wrong(rule, f"{tried.engine} played {play.mode} and is said to be {outcome}: {case}")
 
     def _check_in_time(self, case: Case, tried: Try, play: Play) -> None:
-        """An answer that was there is not called late."""
+        """Object when an answer that was there is called late."""
         if case.left_s is not None or not play.whole or play.over_s is None or tried.ended_s is None:
             return
         hop_s = self._chronicle.actors[tried.engine].hop_s
@@ -198,7 +200,7 @@ class Critic:
         due = 0.0
         if play is not None and price is not None:
             due = (usage.prompt_tokens * price.input + usage.completion_tokens * price.output) / 1e6
-        if (play is not None and price is None) or abs(report.cost - due) > 1e-12:
+        if (play is not None and price is None) or abs(report.cost - due) > _ROUNDING:
             self._referee.wrong("cost", f"{report.cost} is told and {due} is due: {case}")
 
     # Whether an error was needed.

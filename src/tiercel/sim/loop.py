@@ -342,7 +342,7 @@ class VirtualLoop(FallibleLoop):
         return random.Random(f"tiercel/{self.seed}/{name}")  # noqa: S311
 
     # Asked at every new future and task: bool() says False without a frame of its own.
-    get_debug = staticmethod(bool)
+    get_debug = staticmethod(bool)  # pyright: ignore[reportAssignmentType]  # the same call, seen from outside
 
     def set_debug(self, enabled: bool) -> None:  # noqa: FBT001
         """Accept and ignore: the debug mode of asyncio measures real time."""

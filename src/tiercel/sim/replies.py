@@ -117,10 +117,7 @@ class Reader:
         if case.ask.kind == "embed":
             self._check_vectors(case, served.body)
             return
-        if case.ask.stream:
-            choices = self._stream(case, served.tail)
-        else:
-            choices = self._whole(case, served.body)
+        choices = self._stream(case, served.tail) if case.ask.stream else self._whole(case, served.body)
         winner = case.last_try(served.report.rung)
         play = winner.plays[-1] if winner is not None and winner.plays else None
         for choice in choices:

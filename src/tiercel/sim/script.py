@@ -90,9 +90,7 @@ class Script:
 
 
 @functools.lru_cache(maxsize=2048)
-def _lines(  # noqa: PLR0913, PLR0917 - all that the words depend on, and nothing else
-    mode: Mode, text: str, pieces: int, prompt_tokens: int, shape: Shape, n: int
-) -> _Lines:
+def _lines(mode: Mode, text: str, pieces: int, prompt_tokens: int, shape: Shape, n: int) -> _Lines:
     calls = shape == "tool" and mode is not Mode.NO_TOOL
     blank = mode in _NO_WORDS and not calls
     finish = "tool_calls" if calls else "stop"

@@ -10,7 +10,7 @@ import msgspec
 
 from tiercel.engines.rehearsal.modes import Mode
 
-__all__ = ["CALLERS", "FAMILIES", "Family", "Spell", "Wire", "chosen", "PLAYED", "made_of", "spell"]
+__all__ = ["CALLERS", "FAMILIES", "PLAYED", "Family", "Spell", "Wire", "chosen", "made_of", "spell"]
 
 Wire = Literal["up", "down", "black_hole"]
 

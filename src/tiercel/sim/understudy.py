@@ -119,7 +119,8 @@ class _Act:
         self._due = False
         self.done: asyncio.Future[None] = loop.create_future()
         mode = part.mode
-        self._fails, self._hangs = _FATES[mode, ask.stream]
+        fails, self._hangs = _FATES[mode, ask.stream]
+        self._fails: Failure | None = fails
         pace_s = part.head_s
         if not ask.stream and mode not in _AT_THE_HEAD:
             pace_s += part.first_s + part.gap_s * (part.chunks - 1)

@@ -37,7 +37,7 @@ PLANTED: Final[Mapping[str, Mutant]] = {
     "a breaker never closes": _judge(judges.NeverCloses, "recovery", "breaker-cause", "no-needless-error"),
     "an engine is blamed for impatient callers": _judge(judges.CountsImpatience, "breaker-cause"),
     "an engine is asked before its Retry-After": _judge(judges.ShortensRetryAfter, "retry-after"),
-    "retries have no budget": Mutant(Workshop(extra=judges.IgnoresTheBudget), frozenset(("extra-work",))),
+    "retries have no budget": Mutant(Workshop(purse=judges.IgnoresTheBudget), frozenset(("extra-work",))),
     "no time is left for the rungs below": _chain(chains.LeavesNoTime, "on-time"),
     "a timeout is retried on the same engine": _chain(chains.AsksTheLateAgain, "timeout-not-retried"),
     "the report names another rung": _chain(chains.NamesTheWrongRung, "label"),
