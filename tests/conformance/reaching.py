@@ -23,7 +23,12 @@ def map_body(context: HookContext, body: object) -> object:  # noqa: ARG001 - th
     model = mapped.get("model")
     if is_name(model):
         mapped["model"] = NAMES[zlib.crc32(str(model).encode("utf-8", "replace")) % len(NAMES)]
-    # That the name is one of those is what no schema can say.
+    # That what is demanded fits into an engine's context is what no schema can say.
+    for limit in ("max_tokens", "max_completion_tokens"):
+        asked = mapped.get(limit)
+        if isinstance(asked, (int, float)) and asked > MOST:
+            mapped[limit] = MOST
+    # Nor that the name is one of those.
     demanded = name_in(mapped.get("tool_choice"), "function")
     if demanded is not None and isinstance(tools := mapped.get("tools"), list) and len(tools) < MOST:
         mapped["tools"] = [{"type": "function", "function": {"name": demanded}}, *tools]
